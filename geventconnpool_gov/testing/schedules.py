@@ -1,0 +1,236 @@
+"""Does a promise hold in whatever order things happen?
+
+A scenario is a small function. It is run once for each schedule, each time in fresh virtual time,
+and fails where it raises, deadlocks, leaves greenlets behind, or lets an error escape from one::
+
+    def a_killed_waiter_loses_no_connection(schedule):
+        pool = Pool(1)
+        waiter = gevent.spawn(borrow, pool)
+        gevent.spawn_later(schedule.pick([1.0, 2.0]), waiter.kill, block=False)
+        ...
+        assert pool.stats().idle == 1
+
+    assert explore(a_killed_waiter_loses_no_connection).complete
+
+Wherever more than one thing may come next, the schedule chooses, and so do the scenario's own
+calls of `Schedule.pick`. The choices, a list of small numbers, are the schedule: `replay` runs it
+again. Two rules say what may come next:
+
+``legal``
+    What gevent can do. Ready callbacks run first come, first run; timers due at the same instant
+    run in any order, before or after what the others made ready. Give events equal or picked times
+    to make them meet. Use it where order itself is the promise (who is served first).
+``every``
+    Any ready callback or due timer. More than gevent does, so that what holds here holds however
+    the callers come to run. Use it where nothing may be lost.
+
+A scenario has to be deterministic: no wall clock, no `id` or hash order, no I/O.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, TypeVar
+
+import gevent
+
+from .virtual_time import VirtualClock, virtual_time
+
+T = TypeVar("T")
+Rule = Literal["legal", "every"]
+#: Given the step and the number of alternatives, the index of the one to take.
+Chooser = Callable[[int, int], int]
+Scenario = Callable[["Schedule"], object]
+
+MAX_STEPS = 10_000
+DAY = 86400.0
+
+
+class ScheduleError(AssertionError):
+    """A scenario failed in some schedule; its own error is the ``__cause__``."""
+
+    def __init__(
+        self, choices: list[int], rule: Rule, failed: int, runs: int, cause: object
+    ) -> None:
+        super().__init__(
+            f"{failed} of {runs} schedules failed. The shortest of them again:\n"
+            f"    replay(scenario, {choices}, rule={rule!r})\n{type(cause).__name__}: {cause}"
+        )
+        self.choices = choices
+        self.rule = rule
+        self.failed = failed
+        self.runs = runs
+
+
+class ScenarioError(Exception):
+    """The scenario cannot be explored: it never ends, or differs from one run to the next."""
+
+
+class Schedule:
+    """One order of events, while it happens."""
+
+    def __init__(self, rule: Rule, chooser: Chooser) -> None:
+        self.clock: VirtualClock  # of the run; set before the scenario is called
+        self.choices: list[int] = []
+        self.alternatives: list[int] = []  # beside each choice, how many there were
+        self.broken: ScenarioError | None = None
+        self._rule = rule
+        self._chooser = chooser
+        self._steps = 0
+
+    def pick(self, options: Sequence[T]) -> T:
+        """One of the options: a latency, the victim of a kill. `explore` tries them all."""
+        return options[self._choose(len(options))]
+
+    def order(self, due: int, ready: int) -> int:
+        """Say what runs next, for `virtual_time`: an index into the due timers, then the ready."""
+        try:
+            self._steps += 1
+            if self._steps == MAX_STEPS:
+                self._break(f"{MAX_STEPS} steps and no end, after {self.short()}")
+            return self._choose(due + (ready if self._rule == "every" else min(ready, 1)))
+        except ScenarioError as error:  # in the hub, which would but print it
+            hub: Any = gevent.get_hub()
+            hub.parent.throw(error)
+            return 0
+
+    def short(self) -> list[int]:
+        """The choices without the zeros at the end, which `replay` supplies."""
+        length = len(self.choices)
+        while length and not self.choices[length - 1]:
+            length -= 1
+        return self.choices[:length]
+
+    def _choose(self, alternatives: int) -> int:
+        if alternatives == 1:
+            return 0
+        choice = self._chooser(len(self.choices), alternatives)
+        if not 0 <= choice < alternatives:
+            self._break(f"choice {len(self.choices)} is {choice}, with {alternatives} alternatives")
+        self.choices.append(choice)
+        self.alternatives.append(alternatives)
+        return choice
+
+    def _break(self, reason: str) -> NoReturn:
+        self.broken = ScenarioError(reason)
+        raise self.broken
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What `explore` did."""
+
+    runs: int
+    #: Every schedule was run; False: the limit came first.
+    complete: bool
+
+
+def explore(scenario: Scenario, *, rule: Rule = "every", limit: int = 20_000) -> Explored:
+    """Run the scenario in every schedule, depth first, up to ``limit`` of them.
+
+    A failure does not end it: what is raised is the shortest failing list of choices found.
+
+    Raises:
+        ScheduleError: the scenario failed in at least one schedule.
+        ScenarioError: the scenario is not deterministic, or a run of it never ends.
+    """
+    failures = _Failures(rule)
+    choices: list[int] = []
+    alternatives: list[int] = []
+    complete = False
+    while not complete and failures.runs < limit:
+        schedule = failures.run(scenario, _follow(choices))
+        if schedule.alternatives[: len(choices)] != alternatives:
+            raise ScenarioError(f"not deterministic: other alternatives at the same {choices}")
+        choices, alternatives = schedule.choices, schedule.alternatives
+        while choices and choices[-1] + 1 == alternatives[-1]:
+            choices.pop()
+            alternatives.pop()
+        complete = not choices
+        if choices:
+            choices[-1] += 1
+    failures.report()
+    return Explored(failures.runs, complete)
+
+
+def random_schedules(scenario: Scenario, seeds: Iterable[int], *, rule: Rule = "legal") -> int:
+    """Run the scenario once for each seed, its choices drawn at random: how many runs differed.
+
+    Raises:
+        ScheduleError: the scenario failed in at least one schedule.
+        ScenarioError: a run never ends.
+    """
+    failures = _Failures(rule)
+    seen = set()
+    for seed in seeds:
+        schedule = failures.run(scenario, _draw(seed))
+        seen.add(tuple(schedule.choices))
+    failures.report()
+    return len(seen)
+
+
+def replay(scenario: Scenario, choices: Sequence[int], *, rule: Rule = "every") -> None:
+    """Run the scenario in one schedule, for a debugger; its own error is raised as it is."""
+    _, error = _attempt(scenario, rule, _follow(choices))
+    if error is not None:
+        raise error
+
+
+def _follow(choices: Sequence[int]) -> Chooser:
+    return lambda step, alternatives: choices[step] if step < len(choices) else 0
+
+
+def _draw(seed: int) -> Chooser:
+    source = random.Random(seed)
+    return lambda step, alternatives: source.randrange(alternatives)
+
+
+class _Failures:
+    """Counts the runs, and keeps the failing one that is easiest to read."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.runs = 0
+        self._rule = rule
+        self._failed = 0
+        self._shortest: tuple[list[int], BaseException] | None = None
+
+    def run(self, scenario: Scenario, chooser: Chooser) -> Schedule:
+        schedule, error = _attempt(scenario, self._rule, chooser)
+        self.runs += 1
+        if error is not None:
+            self._failed += 1
+            choices = schedule.short()
+            if self._shortest is None or len(choices) < len(self._shortest[0]):
+                self._shortest = choices, error
+        return schedule
+
+    def report(self) -> None:
+        if self._shortest is not None:
+            choices, error = self._shortest
+            raise ScheduleError(choices, self._rule, self._failed, self.runs, error) from error
+
+
+def _attempt(
+    scenario: Scenario, rule: Rule, chooser: Chooser
+) -> tuple[Schedule, BaseException | None]:
+    """Run the scenario once; return how it failed: what escaped from a greenlet comes first."""
+    schedule = Schedule(rule, chooser)
+    escaped: list[BaseException] = []
+    failure: BaseException | None = None
+    try:
+        with virtual_time(order=schedule.order, limit=DAY) as schedule.clock:
+            gevent.get_hub().exception_stream = None  # thousands of runs: nothing is printed
+            try:
+                scenario(schedule)
+            finally:
+                escaped += schedule.clock.errors
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        failure = error
+    if schedule.broken is not None:
+        raise schedule.broken
+    escaped += [failure] if failure is not None else schedule.clock.errors
+    return schedule, escaped[0] if escaped else None
