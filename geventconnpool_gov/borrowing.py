@@ -1,0 +1,158 @@
+"""How does a caller come by a connection, and how does it go back?
+
+The paths of a borrow that `lease` does not walk itself. Coming: an idle connection that is fit,
+else a place in the queue, until one is handed over, the time is up, or the pool says why not.
+Going: closed, when the lease ended in a way that leaves the connection in doubt; else cleaned up
+and handed on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gevent.monkey import get_original
+
+from . import clock
+from .errors import PoolClosed, PoolError, PoolTimeout, TooManyRequests
+from .hooks import brief, log, within
+from .ledger import DISCARDED, WAITING, Entry
+from .options import UNSET, exception_classes, seconds
+from .waiting import new_waiter, park
+
+if TYPE_CHECKING:
+    from .core import Core
+
+__all__ = ["borrow", "inspect", "refuse", "settle", "timed_out"]
+
+_get_ident = get_original("_thread", "get_ident")
+
+
+def borrow(core: Core, timeout: float | None) -> Entry:
+    """A connection for this caller, who found none idle at the first look."""
+    core.ready_here()  # in a forked child, the counts begin here
+    core.requests += 1
+    return _acquire(core, timeout)
+
+
+def inspect(core: Core, entry: Entry, timeout: float | None) -> Entry:
+    """This connection, which was idle, if it is fit; otherwise another."""
+    return entry if _fit(core, entry) else _acquire(core, timeout)
+
+
+def refuse(core: Core, entered: Entry | None) -> None:
+    """Raise why a lease cannot be entered, if it cannot."""
+    core.ready_here()
+    if entered is not None:
+        raise PoolError("this lease is entered already; call get() for each borrow")
+
+
+def _acquire(core: Core, timeout: float | None) -> Entry:
+    core.ready_here()
+    if timeout is UNSET:
+        timeout = core.options.timeout
+    else:
+        timeout = seconds("timeout", timeout, optional=True, zero=True)
+    # Computed once, at the door: a connection that turns out dead does not start the time anew.
+    deadline = None if timeout is None else clock.monotonic() + timeout
+    queued = False
+    entry = core.ledger.take()
+    while entry is None or not _fit(core, entry):
+        entry = core.ledger.take()
+        if entry is None:
+            # A caller whose connection turned out dead goes on at the head of the queue.
+            entry = _queue(core, deadline, timeout, first=queued)
+            queued = True
+    return entry
+
+
+def _queue(core: Core, deadline: float | None, timeout: float | None, *, first: bool) -> Entry:
+    ledger, tally = core.ledger, core.tally
+    if ledger.shut:
+        raise PoolClosed(f"{core.title} was closed while a caller waited")
+    if not first:
+        core.opener.raise_if_hopeless()
+        limit = core.options.max_waiting
+        if limit is not None and ledger.waiting >= limit:
+            tally.rejected += 1
+            raise TooManyRequests(f"{core.title}: max_waiting is {limit}: {core.figures()}")
+    waiter = new_waiter()
+    ledger.join(waiter, first=first)
+    try:
+        tally.waited += not first
+        core.opener.pump()
+        remaining = None if deadline is None else deadline - clock.monotonic()
+        if remaining is not None and remaining <= 0:
+            waiter.expired = True
+        else:
+            park(waiter, remaining)
+    except BaseException:
+        tally.cancelled += 1
+        if waiter.state is WAITING:
+            ledger.leave(waiter)
+        elif waiter.entry is not None:
+            core.give_back(waiter.entry)
+        raise
+    if waiter.error is not None:
+        raise waiter.error
+    if waiter.entry is None:
+        ledger.leave(waiter)
+        tally.timed_out += 1
+        raise timed_out(core, f"no connection within {timeout:g} s")
+    return waiter.entry
+
+
+def _fit(core: Core, entry: Entry) -> bool:
+    """Whether a connection that is leased to this caller can be used. Does not switch."""
+    if entry.fate is not None:  # decided since it was handed over: closed, or started over
+        core.give_back(entry)
+        return False
+    guard = entry.guard
+    if guard is not None:
+        guard.disarm()
+        if not guard.alive():
+            core.retire(entry, "peer_closed")
+            return False
+    entry.lent = True
+    return True
+
+
+def timed_out(core: Core, what: str) -> PoolTimeout:
+    """The error for a caller whose time is up, with the reason where connects fail."""
+    error = PoolTimeout(f"{core.title}: {what}: {core.figures()}")
+    if core.opener.failures:
+        error.__cause__ = core.opener.last_error
+    return error
+
+
+def settle(core: Core, entry: Entry, kind: type[BaseException] | None) -> None:
+    """End a lease that `lease` could not end by itself. `kind` is what ended it."""
+    if core.home != _get_ident():
+        # A generator collected in a foreign thread, say: the pool's own thread must do it.
+        core.hub.loop.run_callback_threadsafe(settle, core, entry, kind)
+    elif entry.fate not in (None, DISCARDED):
+        core.give_back(entry)
+    elif kind is not None and issubclass(
+        kind, exception_classes("exc_classes", core.pool.exc_classes)
+    ):
+        core.retire(entry, "broken")
+    elif kind is not None and not issubclass(kind, Exception):
+        core.retire(entry, "interrupted")
+    elif core.resets and entry.fate is None and not core.ledger.shut:
+        _reset(core, entry)
+    else:
+        core.give_back(entry)
+
+
+def _reset(core: Core, entry: Entry) -> None:
+    reason = "interrupted"
+    try:
+        within(core.options.check_timeout, "resetting", core.pool._reset, entry.connection)
+        reason = ""
+    except Exception as error:
+        reason = "reset_failed"
+        log.info("%s: resetting %r failed: %s", core.title, entry, brief(error))
+    finally:
+        if reason and entry.fate is None:
+            core.retire(entry, reason)
+        else:
+            core.give_back(entry)

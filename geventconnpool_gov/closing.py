@@ -1,0 +1,162 @@
+"""How does a connection that is out of service get closed, and the whole pool?
+
+Each close runs in a greenlet of its own: nobody waits for a peer that no longer answers. It is
+bounded, and whatever it raises, the socket below is closed in the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.monkey import get_original
+
+from .errors import PoolClosed
+from .forking import let_go
+from .hooks import Hooks, brief, log, overridden, within
+from .ledger import HANDED, Entry, Waiter
+from .waiting import new_waiter, park, wake
+
+if TYPE_CHECKING:
+    from .core import Core
+
+__all__ = ["Closer"]
+
+_get_ident = get_original("_thread", "get_ident")
+
+
+class Closer:
+    """Closes the connections of one pool, and in the end the pool."""
+
+    __slots__ = ("_deadline", "_onlookers", "core", "under_way")
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.under_way: dict[Any, Entry] = {}  # greenlet: what it closes
+        self._onlookers: list[Waiter] = []  # callers of close() who wait for its end
+        self._deadline: Any = None  # the timer that ends the leases
+
+    def begin(self, entry: Entry) -> None:
+        """Close a connection that `ledger.retire` took out of service. Does not switch."""
+        greenlet = gevent.Greenlet(_close, self.core, self.core.pool, entry)
+        self.under_way[greenlet] = entry
+        greenlet.rawlink(self._ended)  # told even of one that is killed before it starts
+        greenlet.start()
+
+    def begin_unaccounted(self, entry: Entry) -> None:
+        """Close a connection that is in nobody's account any more."""
+        gevent.spawn(_close, self.core, self.core.pool, entry)
+
+    def is_closing(self, connection: Any) -> bool:
+        """Whether a close of this very object is under way."""
+        return any(entry.connection is connection for entry in self.under_way.values())
+
+    def forget(self) -> None:
+        """In a forked child: the parent closes what it closes."""
+        self.under_way.clear()
+        self._disarm()
+
+    def _ended(self, greenlet: Any) -> None:
+        entry = self.under_way.pop(greenlet, None)
+        if entry is None:
+            return
+        if not greenlet.successful() or isinstance(greenlet.value, gevent.GreenletExit):
+            _close_hard(self.core, entry)
+        self.core.ledger.closed_one()
+        self.core.opener.pump()
+        if self.core.ledger.shut and not self.core.ledger.open:
+            self._disarm()
+        self._tell_onlookers()
+
+    # -- the whole pool
+
+    def shut(self) -> None:
+        """Take the pool out of service. Does not switch, and may be called again."""
+        core, ledger = self.core, self.core.ledger
+        if ledger.shut:
+            return
+        log.info("%s: closing: %s", core.title, core.figures())
+        title = core.title
+        waiting, idle = ledger.shut_down()
+        for entry in ledger.open.values():
+            entry.plain = False  # so that a lease that ends looks at the pool's state
+        core.tell(waiting, lambda: PoolClosed(f"{title} was closed while a caller waited"))
+        core.readiness.tell(lambda: PoolClosed(f"{title} was closed before it was ready"))
+        for entry in idle:
+            core.put_away(entry, "shutdown")
+        core.opener.stop()
+        core.upkeep.stop()
+
+    def collected(self) -> None:
+        """The pool is being collected: close what is idle, if that can still be done."""
+        core = self.core
+        if core.forked or not core.started or core.ledger.shut or sys.is_finalizing():
+            return
+        if core.home == _get_ident():
+            self.shut()
+        else:
+            core.hub.loop.run_callback_threadsafe(self.shut)
+
+    def close(self, timeout: float | None) -> None:
+        """See `ConnectionPool.close`."""
+        core = self.core
+        core.must_be_home()
+        if core.forked:
+            let_go(core)
+        self.shut()
+        if timeout is not None and core.ledger.open:
+            self._end_leases_in(timeout)
+        if gevent.getcurrent() is gevent.get_hub():
+            return  # in a callback of the loop, nothing may wait
+        while self.under_way or (timeout is not None and core.ledger.open):
+            waiter = new_waiter()
+            self._onlookers.append(waiter)
+            try:
+                park(waiter, None)
+            finally:
+                if waiter in self._onlookers:
+                    self._onlookers.remove(waiter)
+        if not core.ledger.open:
+            log.info("%s: closed", core.title)
+
+    def _end_leases_in(self, timeout: float) -> None:
+        self._disarm()
+        self._deadline = gevent.get_hub().loop.timer(timeout)
+        self._deadline.start(self._end_leases, update=True)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.stop()
+            self._deadline.close()
+            self._deadline = None
+
+    def _end_leases(self) -> None:
+        for entry in self.core.ledger.leased():
+            self.core.retire(entry, "shutdown")
+        self._tell_onlookers()
+
+    def _tell_onlookers(self) -> None:
+        onlookers, self._onlookers = self._onlookers, []
+        for waiter in onlookers:
+            waiter.state = HANDED
+        wake(onlookers)
+
+
+def _close(core: Core, pool: Hooks, entry: Entry) -> None:
+    try:
+        within(core.options.check_timeout, "closing", pool._close_connection, entry.connection)
+    except (Exception, gevent.Timeout) as error:
+        log.info("%s: closing %r failed: %s", core.title, entry, brief(error))
+        _close_hard(core, entry)
+
+
+def _close_hard(core: Core, entry: Entry) -> None:
+    """What is left when the graceful way failed: close the socket, or the object itself."""
+    below: Any = getattr(entry.guard, "socket", None)
+    if below is None and overridden(core.pool, "_close_connection"):
+        below = entry.connection
+    if hasattr(below, "close"):
+        with contextlib.suppress(Exception, gevent.Timeout):
+            within(core.options.check_timeout, "closing", below.close)

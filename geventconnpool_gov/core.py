@@ -1,0 +1,263 @@
+"""What happens to a connection between its opening and its close?
+
+The pool behind the face: `ConnectionPool` offers the interface, `Core` runs it. The account is
+`ledger`'s; connects are `opening`'s; closes are `closing`'s; this module moves connections between
+callers. Its rule: the account changes first, and whatever may run somebody else's code comes
+after, when the account is whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.monkey import get_original
+
+from . import clock
+from .closing import Closer
+from .errors import PoolClosed, PoolError, WrongThread
+from .forking import let_go, watch_for_forks
+from .health import Guard
+from .hooks import GONE, Hooks, log, overridden
+from .ledger import DISCARDED, RENOUNCED, RETIRED, Entry, Ledger, Waiter
+from .opening import Opener
+from .options import Options, count
+from .readiness import Readiness
+from .statistics import Tally
+from .upkeep import Upkeep
+from .waiting import wake
+
+__all__ = ["Core"]
+
+_get_ident = get_original("_thread", "get_ident")
+
+
+class Core:
+    """The machinery of one pool."""
+
+    __slots__ = (
+        "__weakref__",
+        "_kind",
+        "_pool",
+        "_serials",
+        "by_hand",
+        "closer",
+        "forked",
+        "home",
+        "hub",
+        "idle",
+        "inherited",
+        "ledger",
+        "manual",
+        "opener",
+        "options",
+        "readiness",
+        "requests",
+        "resets",
+        "speaks_first",
+        "started",
+        "tally",
+        "upkeep",
+        "waiters",
+    )
+
+    def __init__(self, pool: Hooks) -> None:
+        # Weakly, so that a pool that nobody holds is collected at once, without its connections
+        # being part of a cycle whose finalizers run in any order. A lease holds its pool.
+        self._pool = weakref.ref(pool)
+        self._kind = type(pool).__name__
+        self.ledger = Ledger()
+        # The ledger's own, one attribute nearer for the fast path in `lease`.
+        self.idle = self.ledger.idle
+        self.waiters = self.ledger.waiters
+        self.requests = 0
+        self.home: int = _get_ident()  # the thread whose hub runs this pool
+        self.hub: Any = None
+        self.options = Options(size=0, min_size=0)
+        self.started = False
+        self.manual = False  # by a subclass that never called `ConnectionPool.__init__`
+        self.by_hand: Any = None  # what subclasses hold in their own hands; see `subclassing`
+        self.forked = False  # this is a child process that has not used the pool yet
+        self.inherited: list[Entry] = []  # the parent process's connections
+        self.speaks_first = False
+        self.tally = Tally()
+        self.opener = Opener(self)
+        self.closer = Closer(self)
+        self.upkeep = Upkeep(self)
+        self.readiness = Readiness(self)
+        self.resets = overridden(pool, "_reset")
+        self._serials = itertools.count(1)
+        watch_for_forks(self)
+
+    @property
+    def pool(self) -> Hooks:
+        """The pool, or what stands in for one that has been collected."""
+        pool = self._pool()
+        return GONE if pool is None else pool
+
+    # -- starting
+
+    def start(self, options: Options) -> None:
+        """Begin to work with these settings. Does not switch."""
+        self.options = options
+        self.ledger.size, self.ledger.min_size = options.size, options.min_size
+        self.started = True
+        self._begin()
+
+    def _begin(self) -> None:
+        self.hub = gevent.get_hub()
+        self.upkeep.start()
+        self.opener.warm_up()
+
+    def start_by_hand(self) -> None:
+        """Begin to work for a subclass that never called `ConnectionPool.__init__`.
+
+        It set `size` itself and opens what it wants by `_addOne`; `min_size` counts how many.
+        """
+        if self.ledger.size < 1:
+            raise PoolError("the pool has no size: call ConnectionPool.__init__, or set `size`")
+        self.options = Options(size=self.ledger.size, min_size=0)
+        self.started = self.manual = True
+        self.hub = gevent.get_hub()
+
+    def set_size(self, size: Any) -> None:
+        """Take the size that a subclass sets by hand, before the pool begins to work.
+
+        Raises:
+            AttributeError: the pool works already.
+        """
+        size = count("size", size, least=1)
+        if self.started and size != self.ledger.size:
+            raise AttributeError(
+                f"size is {self.ledger.size} and cannot be set any more, to {size}"
+            )
+        self.ledger.size = size
+
+    def must_be_home(self) -> None:
+        """Check that this is the thread whose hub the pool belongs to.
+
+        Raises:
+            WrongThread: it is another.
+        """
+        if self.home != _get_ident() and not self.forked:
+            raise WrongThread(
+                f"{self.title} belongs to thread {self.home} and its hub, and was used from "
+                f"thread {_get_ident()}; make a pool in each thread"
+            )
+
+    def ready_here(self) -> None:
+        """Check that the pool works, and begin where it has not begun yet.
+
+        Raises:
+            WrongThread, PoolClosed: it does not.
+        """
+        self.must_be_home()
+        if self.forked:
+            let_go(self)
+            if self.started and not self.ledger.shut:
+                self._begin()
+        if not self.started:
+            self.start_by_hand()
+        if self.ledger.shut:
+            raise PoolClosed(f"{self.title} is closed")
+
+    # -- between callers
+
+    def give_back(self, entry: Entry) -> None:
+        """End a lease normally: to the longest waiter, or to idle. Does not switch."""
+        fate = entry.fate
+        if fate is None and not self.ledger.shut:
+            entry.idle_since = clock.monotonic()
+            waiter = self.ledger.put_back(entry)
+            if waiter is not None:
+                wake((waiter,))
+            elif entry.guard is not None and not entry.guard.arm():
+                self.retire(entry, "broken")
+        elif fate is None or fate is DISCARDED:
+            self.retire(entry, "discarded" if fate else "shutdown")
+        elif fate is RENOUNCED:
+            entry.fate = RETIRED
+            self.closer.begin_unaccounted(entry)
+
+    def retire(self, entry: Entry, reason: str) -> None:
+        """Take an open connection out of service and close it. Does not switch."""
+        self.ledger.retire(entry)
+        self.put_away(entry, reason)
+        self.opener.pump()
+
+    def put_away(self, entry: Entry, reason: str) -> None:
+        """Close a connection that the ledger has retired. Does not switch."""
+        entry.fate, entry.plain = RETIRED, False
+        self.tally.closed[reason] += 1
+        if entry.guard is not None:
+            entry.guard.close()
+        log.debug("%s: closing %r: %s", self.title, entry, reason)
+        self.closer.begin(entry)
+
+    def renounce(self, entry: Entry) -> None:
+        """Take a connection out of the account for a subclass that took it in its own hands."""
+        self.ledger.renounce(entry)
+        entry.fate, entry.plain = RENOUNCED, False
+        self.tally.closed["discarded"] += 1
+        if entry.guard is not None:
+            entry.guard.close()
+
+    def discard(self, connection: Any) -> None:
+        """See `ConnectionPool.discard`."""
+        entry = self.ledger.find(connection)
+        if entry is None:
+            raise ValueError(f"not a connection of {self.title}: a {type(connection).__name__}")
+        if entry in self.ledger.idle:
+            self.retire(entry, "discarded")
+        elif entry.fate is None:
+            entry.fate, entry.plain = DISCARDED, False
+
+    def peer_stirred(self, entry: Entry) -> None:
+        """The peer of an idle connection closed, or sent something. Called by its guard."""
+        if self.forked or entry.fate is not None or entry not in self.ledger.idle:
+            return
+        if not entry.guard.alive():
+            self.retire(entry, "peer_closed")
+        elif entry.guard.quiet() and not entry.guard.arm():
+            self.retire(entry, "broken")
+
+    # -- opening
+
+    def new_entry(self, connection: Any) -> Entry:
+        """The record of a new connection, not in the account yet."""
+        entry = Entry(connection, next(self._serials))
+        entry.guard = Guard.over(self.pool._socket(connection), entry, self)
+        entry.plain = entry.guard is None and not self.resets and not self.pool.keepalive
+        return entry
+
+    def welcome(self, entry: Entry) -> None:
+        """Put a connection that was just opened to use. Does not switch."""
+        self.tally.opened += 1
+        log.debug("%s: opened %r", self.title, entry)
+        self.give_back(entry)
+        if len(self.ledger.open) >= self.ledger.min_size:
+            self.readiness.tell()
+
+    def tell(self, waiters: list[Waiter], error: Callable[[], BaseException]) -> None:
+        """Wake dismissed waiters, each with an error of its own. Does not switch."""
+        for waiter in waiters:
+            waiter.error = error()
+        wake(waiters)
+
+    # -- figures
+
+    @property
+    def title(self) -> str:
+        """What log lines and errors call this pool."""
+        return f"pool {self.options.name!r}" if self.options.name else self._kind
+
+    def figures(self) -> str:
+        """The account in one line."""
+        ledger = self.ledger
+        return (
+            f"size {ledger.size}, open {len(ledger.open)}, in use {ledger.in_use}, "
+            f"idle {len(ledger.idle)}, opening {ledger.opening}, waiting {ledger.waiting}"
+        )

@@ -1,0 +1,75 @@
+"""What must a child process not touch?
+
+After a fork the child holds a copy of everything: the greenlets, the timers, and the descriptors
+of the parent's connections. Whatever the child writes, the parent's peer answers to the parent. So
+at the moment of the fork every pool is marked; the child's first use of a pool closes the
+descriptors that it inherited (which sends nothing and harms nobody, while a shutdown or a TLS
+unwrap would), forgets the parent's connections, and opens its own. A child that never uses the
+pool opens nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from gevent.monkey import get_original
+
+from .ledger import INHERITED
+from .statistics import Tally
+
+if TYPE_CHECKING:
+    from .core import Core
+
+__all__ = ["let_go", "watch_for_forks"]
+
+_get_ident = get_original("_thread", "get_ident")
+_cores: weakref.WeakSet[Core] = weakref.WeakSet()
+# Connections whose socket the pool does not know. Never collected: a finalizer might write to them.
+_untouchable: list[Any] = []
+
+
+def watch_for_forks(core: Core) -> None:
+    """Have this pool marked in every child process."""
+    _cores.add(core)
+
+
+def _after_fork_in_child() -> None:
+    # The event loop may not be whole yet: nothing here uses it, but for ending what would go on
+    # reading the parent's replies.
+    for core in list(_cores):
+        core.forked = True
+        for entry in core.ledger.open.values():
+            entry.fate, entry.plain = INHERITED, False
+            core.inherited.append(entry)
+        core.ledger.open.clear()
+        core.ledger.idle.clear()
+        for greenlet in (*core.opener.attempts, *core.closer.under_way, core.upkeep.worker):
+            if greenlet is not None:
+                greenlet.kill(block=False)
+
+
+def let_go(core: Core) -> None:
+    """In the child: close the inherited descriptors, and begin with an empty account."""
+    inherited, core.inherited, core.forked = core.inherited, [], False
+    for entry in inherited:
+        below: Any = getattr(entry.guard, "socket", None)
+        if entry.guard is not None:
+            entry.guard.close()
+        if hasattr(below, "close"):
+            with contextlib.suppress(Exception):
+                below.close()
+        else:
+            _untouchable.append(entry.connection)
+    core.ledger.opening = core.ledger.closing = 0
+    core.home = _get_ident()
+    core.requests, core.tally = 0, Tally()
+    core.by_hand.forget()
+    core.closer.forget()
+    core.opener.forget()
+    core.upkeep.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,92 @@
+"""How does the pool call what a subclass wrote?
+
+`Hooks` is what the modules know of a pool class. `within` bounds one call of a hook: whatever the
+hook waits for, the pool waits no longer than it was told to.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+
+__all__ = ["GONE", "Hooks", "brief", "log", "overridden", "within"]
+
+log = logging.getLogger("geventconnpool_gov")
+
+
+class Hooks(Protocol):
+    """What a `ConnectionPool` offers its machinery; see the class for what each means."""
+
+    SPAWN_FREQUENCY: float
+    exc_classes: Any
+    keepalive: Any
+
+    def _new_connection(self) -> Any: ...
+    def _keepalive(self, c: Any) -> Any: ...
+    def _keepalive_periodic(self) -> Any: ...
+    def _addOne(self) -> Any: ...  # noqa: N802  upstream's name
+    def _reset(self, c: Any) -> Any: ...
+    def _close_connection(self, c: Any) -> Any: ...
+    def _socket(self, c: Any) -> Any: ...
+
+
+class _Gone:
+    """What is left of a pool that has been collected: it can only end what it had."""
+
+    SPAWN_FREQUENCY = 0.0
+    exc_classes = (OSError,)
+    keepalive = None
+
+    def _new_connection(self) -> Any:
+        raise RuntimeError("the pool has been collected")
+
+    _keepalive_periodic = _new_connection
+    _addOne = _new_connection  # noqa: N815  upstream's name
+
+    def _close_connection(self, c: Any) -> Any:
+        if hasattr(c, "close"):
+            c.close()
+
+    def _keepalive(self, c: Any) -> Any: ...
+    def _reset(self, c: Any) -> Any: ...
+    def _socket(self, c: Any) -> Any: ...
+
+
+GONE = _Gone()
+
+
+def overridden(pool: object, method: str) -> bool:
+    """Whether a subclass, or the instance, has a `method` of its own."""
+    # Not by way of `__dict__`: asking for it makes every later attribute access slower.
+    return getattr(getattr(pool, method), "__module__", None) != f"{__package__}.pool"
+
+
+def within(limit: float | None, what: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Call `function`, and interrupt it after `limit` seconds.
+
+    Raises:
+        TimeoutError: the limit passed first. A `gevent.Timeout` of somebody else, a kill, and
+            the function's own errors pass through.
+    """
+    if limit is None:
+        return function(*args)
+    overdue = gevent.Timeout.start_new(limit)
+    try:
+        return function(*args)
+    except gevent.Timeout as error:
+        if error is not overdue:
+            raise
+        raise TimeoutError(f"{what} took longer than {limit:g} s") from None
+    finally:
+        overdue.close()
+
+
+def brief(error: BaseException) -> str:
+    """One line about an error, short enough for a log and for `stats()`."""
+    text = " ".join(str(error).split())
+    if len(text) > 200:
+        text = text[:199] + "…"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

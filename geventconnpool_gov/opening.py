@@ -1,0 +1,300 @@
+"""When is a connection opened, by whom, and what if that fails?
+
+Connects run in greenlets of their own, beside the callers: nobody waits for a connect longer than
+for the first connection that becomes free, and an interrupted caller interrupts no connect. At
+most `max_connecting` run at a time, each bounded by `connect_timeout`.
+
+After a failure the next attempt waits: a random time between nothing and a ceiling that doubles
+with each failure (exponential backoff with full jitter, so that the workers of a fleet do not come
+back in step), one attempt at a time until one succeeds. At start-up the first connections come
+`SPAWN_FREQUENCY` apart, unless a caller waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from . import clock
+from .errors import PoolConnectError, SharedConnectionError
+from .hooks import brief, log, overridden, within
+from .ledger import Entry
+
+if TYPE_CHECKING:
+    from .core import Core
+
+__all__ = ["Opener"]
+
+FIRST_DELAY = 0.1  # the ceiling of the wait after one failure, seconds
+FIRST_FATAL_DELAY = 1.0  # likewise, after a refusal
+LONGEST_DELAY = 30.0
+
+
+class Opener:
+    """Opens the connections of one pool."""
+
+    __slots__ = (
+        "__weakref__",
+        "_next_start",
+        "_reserved",
+        "_timer",
+        "_warming",
+        "attempts",
+        "core",
+        "failures",
+        "fatal",
+        "last_error",
+        "not_before",
+    )
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.attempts: set[Any] = set()  # the greenlets that connect
+        self.failures = 0  # in a row
+        self.not_before = 0.0  # on the clock: no attempt earlier, after a failure
+        self.last_error: BaseException | None = None
+        self.fatal: BaseException | None = None  # the last failure, where it was a refusal
+        self._reserved: set[Any] = set()  # greenlets that hold a unit of the account
+        self._timer: Any = None
+        self._warming = False
+        self._next_start = 0.0
+
+    def warm_up(self) -> None:
+        """Begin to fill the pool, at the start-up pace."""
+        self._warming = True
+        self.pump()
+
+    def pump(self) -> None:
+        """Begin as many attempts as are wanted and allowed now; the rest when it is time.
+
+        Called after every change of the account that may want another connection. Never switches.
+        """
+        core, ledger = self.core, self.core.ledger
+        self._disarm()
+        while ledger.wanted > 0 and not core.forked:
+            if len(self.attempts) >= (1 if self.failures else core.options.max_connecting):
+                return  # the end of an attempt comes back here
+            now = clock.monotonic()
+            due = self.not_before if self.failures else now
+            if self._warming and ledger.waiting <= ledger.opening:
+                due = max(due, self._next_start)
+            if due > now:
+                self._arm(due - now)
+                return
+            self._next_start = now + core.pool.SPAWN_FREQUENCY
+            self._begin()
+        if len(ledger.open) >= ledger.min_size:
+            self._warming = False
+
+    def stop(self) -> None:
+        """Interrupt what is under way; the pool is closed. Does not switch."""
+        self._disarm()
+        for greenlet in self.attempts:
+            greenlet.kill(block=False)
+
+    def forget(self) -> None:
+        """In a forked child: the parent's attempts are not ours."""
+        self._disarm()
+        self.attempts.clear()
+        self._reserved.clear()
+        self.failures, self.fatal = 0, None
+
+    def raise_if_hopeless(self) -> None:
+        """Tell a new caller at once what waiting would not mend.
+
+        Raises:
+            PoolConnectError: the last connect was refused, the next is not due, nothing is open.
+        """
+        ledger = self.core.ledger
+        if (
+            self.fatal is not None
+            and not ledger.open
+            and not ledger.opening
+            and clock.monotonic() < self.not_before
+        ):
+            raise self._refusal(self.fatal)
+
+    def add_one(self) -> None:
+        """See `ConnectionPool._addOne`: open one more in this very greenlet."""
+        if gevent.getcurrent() in self._reserved:
+            self._attempt()  # one of the pool's own; the pool decides about the next
+            return
+        core, ledger = self.core, self.core.ledger
+        core.ready_here()
+        if ledger.room <= 0:
+            core.by_hand.abandon_one()
+        asked = core.manual and ledger.min_size < ledger.size
+        ledger.min_size += asked
+        try:
+            while ledger.room > 0 and not ledger.shut:
+                self._reserve(gevent.getcurrent())
+                if self._attempt():
+                    return
+                gevent.sleep(max(0.0, self.not_before - clock.monotonic()))
+        except BaseException:
+            ledger.min_size -= asked and ledger.min_size > 0
+            raise
+
+    def adopt_by_hand(self, connection: Any) -> Entry:
+        """Take a connection that a subclass opened itself into the account.
+
+        Raises:
+            SharedConnectionError: the pool has this very object already.
+            ValueError: there is no room for it.
+        """
+        current = gevent.getcurrent()
+        if current not in self._reserved:
+            if self.core.ledger.room <= 0:
+                raise ValueError(f"no room for another connection: {self.core.figures()}")
+            self._reserve(current)
+        try:
+            return self._adopt(connection)
+        finally:
+            self._release(current)
+
+    # -- one attempt
+
+    def _begin(self) -> None:
+        greenlet = gevent.Greenlet(self._run)
+        self._reserve(greenlet)
+        self.attempts.add(greenlet)
+        greenlet.rawlink(self._ended)  # told even of one that is killed before it starts
+        greenlet.start()
+
+    def _run(self) -> None:
+        if not overridden(self.core.pool, "_addOne"):
+            self._attempt()
+            return
+        try:
+            self.core.pool._addOne()
+        except (Exception, gevent.Timeout) as error:
+            if gevent.getcurrent() in self._reserved:
+                self._failed(error)
+            else:
+                log.warning("%s: _addOne raised: %s", self.core.title, brief(error))
+
+    def _attempt(self) -> bool:
+        """Try once, on the unit that this greenlet holds; whether it brought a connection."""
+        core = self.core
+        try:
+            connection = within(
+                core.options.connect_timeout, "connecting", core.pool._new_connection
+            )
+            if connection is None or connection is False:
+                raise PoolConnectError("_new_connection returned no connection")
+            self._adopt(connection)
+        except BaseException as error:
+            self._failed(error)
+            if not isinstance(error, (Exception, gevent.Timeout)):
+                raise  # a kill, SystemExit: the greenlet ends, the unit is free
+            return False
+        return True
+
+    def _adopt(self, connection: Any) -> Entry:
+        core = self.core
+        if core.ledger.find(connection) is not None or core.closer.is_closing(connection):
+            raise SharedConnectionError(
+                f"_new_connection returned an object that the pool has already "
+                f"(a {type(connection).__name__}); it must open a new one each time"
+            )
+        try:
+            entry = core.new_entry(connection)
+        except BaseException:
+            core.closer.begin_unaccounted(Entry(connection))
+            raise
+        self._reserved.discard(gevent.getcurrent())
+        core.ledger.opened(entry)
+        if self.failures:
+            log.info("%s: connecting works again after %d failures", core.title, self.failures)
+        self.failures, self.fatal = 0, None
+        core.welcome(entry)
+        return entry
+
+    def _failed(self, error: BaseException) -> None:
+        core = self.core
+        if not self._release(gevent.getcurrent()) or core.ledger.shut:
+            return
+        core.tally.connect_errors += 1
+        self.failures += 1
+        self.last_error = _without_frames(error)
+        refused = (*core.options.fatal_exc_classes, SharedConnectionError)
+        self.fatal = error if isinstance(error, refused) else None
+        first = FIRST_FATAL_DELAY if self.fatal else FIRST_DELAY
+        ceiling = min(LONGEST_DELAY, first * 2.0 ** min(self.failures - 1, 30))
+        delay = random.uniform(ceiling / 2 if self.fatal else 0.0, ceiling)
+        self.not_before = clock.monotonic() + delay
+        log.warning(
+            "%s: connecting failed (%d in a row), next attempt in %.2f s: %s",
+            core.title,
+            self.failures,
+            delay,
+            brief(error),
+        )
+        if self.fatal is not None:
+            core.tell(core.ledger.dismiss(), lambda: self._refusal(error))
+            core.readiness.tell(lambda: self._refusal(error))
+        self.pump()
+
+    def _refusal(self, error: BaseException) -> PoolConnectError:
+        """What one waiting caller is told: an error of its own, with the refusal as the cause."""
+        refusal: PoolConnectError | None = None
+        if isinstance(error, PoolConnectError):
+            with contextlib.suppress(Exception):
+                refusal = type(error)(*error.args)
+        if refusal is None:
+            refusal = PoolConnectError(f"{self.core.title}: connecting was refused: {brief(error)}")
+        refusal.__cause__ = error
+        return refusal
+
+    def _ended(self, greenlet: Any) -> None:
+        if greenlet not in self.attempts:
+            return  # of a process that this one was forked from
+        self.attempts.discard(greenlet)
+        if self._release(greenlet):
+            self.failures += 1  # killed before it ran, or an `_addOne` that added nothing
+            self.not_before = clock.monotonic() + FIRST_DELAY
+        self.pump()
+
+    # -- units and time
+
+    def _reserve(self, greenlet: Any) -> None:
+        self.core.ledger.begin_opening()
+        self._reserved.add(greenlet)
+
+    def _release(self, greenlet: Any) -> bool:
+        if greenlet not in self._reserved:
+            return False
+        self._reserved.discard(greenlet)
+        self.core.ledger.opening_failed()
+        return True
+
+    def _arm(self, seconds: float) -> None:
+        self._timer = gevent.get_hub().loop.timer(seconds)
+        self._timer.start(_due, weakref.ref(self), update=True)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+
+def _due(reference: weakref.ref[Opener]) -> None:
+    opener = reference()
+    if opener is not None and not opener.core.forked:
+        opener.pump()
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """The error without its frames: kept for later, they would keep sockets open."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

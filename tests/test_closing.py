@@ -1,0 +1,154 @@
+"""Promise 7: closing is finite, and whatever is taken out of service is closed."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+from pools import Pool, assert_whole, hold
+
+from geventconnpool_gov import PoolClosed
+
+
+def test_waiters_get_pool_closed_at_once_and_so_does_every_later_call(virtual_clock):
+    pool = Pool(1)
+    holder = gevent.spawn(hold, pool, 50)
+    waiters = [gevent.spawn(hold, pool, 0) for _ in range(3)]
+    gevent.sleep(1)
+    pool.close()
+    gevent.joinall(waiters)
+    assert virtual_clock.now == 1
+    assert all(isinstance(waiter.exception, PoolClosed) for waiter in waiters)
+    with pytest.raises(PoolClosed, match="Pool is closed"):
+        hold(pool, 0)
+    holder.join()
+
+
+def test_idle_connections_close_in_parallel_and_close_returns_when_they_have(virtual_clock):
+    pool = Pool(20)
+    pool.wait_until_ready()
+    pool.closing_takes = 3.0
+    pool.close()
+    assert virtual_clock.now == 3
+    assert pool.still_open == []
+
+
+def test_a_lent_connection_is_closed_when_it_comes_back(virtual_clock):
+    pool = Pool(1)
+    holder = gevent.spawn(hold, pool, 50)
+    gevent.sleep(1)
+    pool.close()
+    assert virtual_clock.now == 1
+    used = holder.get()
+    gevent.sleep(0)
+    assert used.closed == 1
+    assert pool.stats().closed["shutdown"] == 1
+
+
+def test_close_waits_for_lent_connections_up_to_its_timeout(virtual_clock):
+    pool = Pool(2)
+    pool.wait_until_ready()
+    quick, slow = gevent.spawn(hold, pool, 5), gevent.spawn(hold, pool, 5000)
+    gevent.sleep(0)
+    pool.close(timeout=20)
+    assert virtual_clock.now == 20
+    assert quick.ready()
+    assert pool.still_open == []
+    assert pool.stats().open == 0
+    slow.kill()
+    assert all(connection.closed == 1 for connection in pool.made)
+
+
+def test_close_returns_early_when_the_last_lent_connection_is_back(virtual_clock):
+    pool = Pool(1)
+    pool.wait_until_ready()
+    gevent.spawn(hold, pool, 5)
+    gevent.sleep(0)
+    pool.close(timeout=1000)
+    assert virtual_clock.now == 5
+
+
+def test_a_close_that_hangs_is_bounded_by_check_timeout(virtual_clock):
+    pool = Pool(3, check_timeout=2)
+    pool.wait_until_ready()
+    pool.closing_takes = 10**6
+    pool.close()
+    assert virtual_clock.now == 2
+
+
+def test_an_interrupted_close_goes_on_without_its_caller(virtual_clock):
+    pool = Pool(2)
+    pool.wait_until_ready()
+    slow = gevent.spawn(hold, pool, 5000)
+    gevent.sleep(0)
+    with gevent.Timeout(1, False):
+        pool.close(timeout=10)
+    gevent.sleep(9.5)
+    assert pool.still_open == []
+    slow.kill()
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, gevent.Timeout, gevent.GreenletExit])
+def test_whatever_a_close_raises_the_connection_below_is_closed(virtual_clock, error):
+    class Connection:
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    class Rude(Pool):
+        def _new_connection(self):
+            self.made.append(Connection())
+            return self.made[-1]
+
+        def _close_connection(self, c):
+            raise error
+
+    with Rude(1) as pool:
+        with pool.get() as used:
+            pool.discard(used)
+        assert_whole(pool)
+        assert used.closed
+
+
+def test_a_connect_under_way_is_ended_and_what_it_brings_too_late_is_closed(virtual_clock):
+    class Stubborn(Pool):
+        def _new_connection(self):
+            try:
+                return super()._new_connection()
+            except gevent.GreenletExit:
+                return super()._new_connection()
+
+    pool = Stubborn(1, connects=[100, 3])
+    gevent.sleep(1)
+    pool.close()
+    gevent.sleep(10)
+    assert (len(pool.made), pool.still_open) == (1, [])
+
+
+def test_a_pool_may_be_closed_twice_and_from_a_callback_and_inside_its_own_lease(virtual_clock):
+    pool = Pool(2)
+    with pool.get():
+        gevent.get_hub().loop.run_callback(pool.close)
+        gevent.sleep(0)
+        pool.close()
+    pool.close(timeout=5)
+    assert virtual_clock.now == 0
+    assert pool.still_open == []
+
+
+def test_leaving_the_with_block_of_a_pool_closes_it(virtual_clock):
+    with Pool(2) as pool:
+        pool.wait_until_ready()
+    assert pool.still_open == []
+
+
+def test_a_discard_waits_for_nothing_though_the_close_hangs(virtual_clock):
+    with Pool(2) as pool:
+        pool.wait_until_ready()
+        pool.closing_takes = 10**6
+        with pool.get() as used:
+            pool.discard(used)
+        hold(pool, 0)
+        assert virtual_clock.now == 0
+        gevent.sleep(100)
+        pool.closing_takes = 0

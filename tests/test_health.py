@@ -1,0 +1,199 @@
+"""Promise 5: a dead connection is found before a caller finds it. Every peer here is a real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gevent
+import gevent.socket
+import pytest
+from peers import echo, scripted, tls_echo
+from pools import hold
+
+from geventconnpool_gov import ConnectionPool
+
+
+class TcpPool(ConnectionPool):
+    SPAWN_FREQUENCY = 0.0
+
+    def __init__(self, size, peer, **options):
+        self.peer = peer
+        super().__init__(size, timeout=5, **options)
+
+    def _new_connection(self):
+        return gevent.socket.create_connection(self.peer.address)
+
+
+class TlsPool(TcpPool):
+    def __init__(self, size, peer, **options):
+        self.context = peer.client_context()
+        super().__init__(size, peer, **options)
+
+    def _new_connection(self):
+        return self.context.wrap_socket(super()._new_connection(), server_hostname="localhost")
+
+
+def ask(pool, question=b"?"):
+    with pool.get() as connection:
+        connection.sendall(question)
+        return connection.recv(100)
+
+
+both = pytest.mark.parametrize(("peers", "kind"), [(echo, TcpPool), (tls_echo, TlsPool)])
+
+
+@both
+def test_a_peer_that_closed_an_instant_ago_is_found_at_the_borrow_without_a_switch(peers, kind):
+    with peers() as peer, kind(1, peer) as pool:
+        assert ask(pool, b"a") == b"a"
+        with pool.get():
+            peer.drop_all()
+            gevent.sleep(0.05)  # the peer's FIN arrives while the connection is lent
+        (entry,) = pool._core.ledger.idle
+        switches = []
+        gevent.spawn(switches.append, 1)
+        assert not entry.guard.alive()
+        assert switches == []
+        assert ask(pool, b"b") == b"b"
+
+
+@both
+def test_a_close_of_an_idle_connections_peer_is_an_event(peers, kind):
+    with peers() as peer, kind(3, peer) as pool:
+        pool.wait_until_ready(5)
+        assert ask(pool) == b"?"
+        peer.drop_all()
+        gevent.sleep(0.1)
+        assert pool.stats().closed["peer_closed"] == 3
+        pool.wait_until_ready(5)
+        assert ask(pool) == b"?"
+
+
+@both
+def test_a_reset_by_the_peer_is_found_like_a_close(peers, kind):
+    with peers() as peer, kind(1, peer) as pool:
+        assert ask(pool) == b"?"
+        peer.drop_all(reset=True)
+        gevent.sleep(0.05)
+        assert ask(pool) == b"?"
+
+
+def test_tls_session_tickets_are_not_data():
+    with tls_echo() as peer, TlsPool(2, peer) as pool:
+        pool.wait_until_ready(5)
+        gevent.sleep(0.1)
+        for _ in range(4):
+            assert ask(pool) == b"?"
+        stats = pool.stats()
+        assert (stats.opened, stats.closed["peer_closed"]) == (2, 0)
+        assert peer.accepted == 2
+
+
+def test_decrypted_data_that_nobody_read_is_not_left_to_the_next_caller():
+    with tls_echo() as peer, TlsPool(1, peer) as pool:
+        with pool.get() as connection:
+            connection.sendall(b"x" * 50)
+            assert connection.recv(10) == b"x" * 10
+            assert connection.pending() == 40
+        assert ask(pool, b"mine") == b"mine"
+        assert pool.stats().opened == 2
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_greeting_of_a_peer_that_speaks_first_is_left_to_the_first_user(tls):
+    def greet(sock):
+        sock.sendall(b"hello")
+        while sock.recv(100):
+            pass
+
+    with scripted(greet, tls=tls) as peer, (TlsPool if tls else TcpPool)(1, peer) as pool:
+        pool.wait_until_ready(5)
+        gevent.sleep(0.2)
+        with pool.get() as connection:
+            assert connection.recv(100) == b"hello"
+        with pool.get() as again:
+            assert again is connection
+        assert pool.stats().opened <= 1 + tls
+
+
+def test_an_idle_watcher_stays_silent_while_the_connection_is_lent():
+    with echo() as peer, TcpPool(1, peer) as pool, pool.get() as connection:
+        for _ in range(5):
+            connection.sendall(b"?")
+            gevent.sleep(0.01)
+            assert connection.recv(1) == b"?"
+        assert pool.stats().in_use == 1
+
+
+def test_a_descriptor_that_passed_to_another_owner_is_left_alone():
+    with echo() as peer, TcpPool(1, peer) as pool:
+        with pool.get() as connection:
+            descriptor = connection.fileno()
+            connection.close()  # behind the pool's back
+        other = gevent.socket.create_connection(peer.address)
+        assert other.fileno() == descriptor
+        other.sendall(b"data for the other")
+        gevent.sleep(0.05)
+        assert other.recv(100) == b"data for the other"
+        assert ask(pool) == b"?"
+        assert pool.stats().closed["broken"] == 1
+        other.close()
+
+
+def test_what_is_no_socket_is_not_watched(tmp_path):
+    with (tmp_path / "file").open("w") as file, gevent.socket.socket() as unconnected:
+
+        class Odd(ConnectionPool):
+            connections = [object(), file, -1]  # noqa: RUF012
+
+            def _new_connection(self):
+                return self.connections.pop()
+
+            def _close_connection(self, c):
+                pass
+
+        with Odd(3) as pool:
+            pool.wait_until_ready(5)
+            assert all(entry.guard is None for entry in pool._core.ledger.idle)
+            for _ in range(3):
+                hold(pool, 0)
+        unconnected.close()
+
+
+def test_a_wrapped_socket_is_watched_where_the_class_says_where_it_is():
+    class Client:
+        def __init__(self, sock):
+            self.sock = sock
+
+        def close(self):
+            self.sock.close()
+
+    class Wrapped(TcpPool):
+        def _new_connection(self):
+            return Client(super()._new_connection())
+
+        def _socket(self, c):
+            return c.sock
+
+    with echo() as peer, Wrapped(1, peer) as pool:
+        pool.wait_until_ready(5)
+        old = hold(pool, 0)
+        peer.drop_all()
+        gevent.sleep(0.05)
+        assert hold(pool, 0.01) is not old
+
+
+def test_no_descriptor_is_left_behind():
+    def descriptors():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    with echo() as peer:
+        with TcpPool(1, peer) as pool:
+            ask(pool)
+        before = descriptors()
+        for _ in range(20):
+            with TcpPool(3, peer) as pool:
+                pool.wait_until_ready(5)
+                ask(pool)
+        gevent.sleep(0.05)
+        assert descriptors() <= before + 1

@@ -1,0 +1,167 @@
+"""The account itself: every legal step keeps it whole, and an illegal one changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from geventconnpool_gov.ledger import DEAD, HANDED, WAITING, Entry, Ledger, Waiter
+
+
+def filled(size: int, idle: int) -> Ledger:
+    ledger = Ledger(size, size)
+    for serial in range(idle):
+        ledger.begin_opening()
+        entry = Entry(object(), serial)
+        ledger.opened(entry)
+        ledger.put_back(entry)
+    return ledger
+
+
+def figures(ledger: Ledger) -> tuple[object, ...]:
+    return (list(ledger.open), list(ledger.idle), ledger.opening, ledger.closing, ledger.waiting)
+
+
+def test_a_returned_connection_goes_to_the_longest_waiter() -> None:
+    ledger = filled(1, 1)
+    entry = ledger.take()
+    assert entry is not None
+    first, second = Waiter("first"), Waiter("second")
+    ledger.join(first)
+    ledger.join(second)
+    assert ledger.put_back(entry) is first
+    assert (first.state, first.entry, second.state) == (HANDED, entry, WAITING)
+
+
+def test_one_whose_turn_it_was_goes_back_to_the_head_of_the_queue() -> None:
+    ledger = filled(1, 1)
+    entry = ledger.take()
+    assert entry is not None
+    late, early = Waiter("late"), Waiter("early")
+    ledger.join(late)
+    ledger.join(early, first=True)
+    assert ledger.put_back(entry) is early
+
+
+def test_dead_waiters_are_passed_over_and_swept_out_in_bulk() -> None:
+    ledger = filled(1, 1)
+    entry = ledger.take()
+    assert entry is not None
+    waiters = [Waiter(n) for n in range(1000)]
+    for waiter in waiters:
+        ledger.join(waiter)
+    for waiter in waiters[:-1]:
+        ledger.leave(waiter)
+    assert len(ledger.waiters) < 100
+    assert ledger.put_back(entry) is waiters[-1]
+
+
+def illegal(ledger: Ledger, entry: Entry, waiter: Waiter) -> dict[str, object]:
+    stranger = Entry(object())
+    return {
+        "waiting beside an idle connection": lambda: ledger.join(waiter),
+        "leaving twice": lambda: ledger.leave(waiter),
+        "opening without room": ledger.begin_opening,
+        "failing an opening that nobody began": ledger.opening_failed,
+        "opening what is open": lambda: ledger.opened(entry),
+        "returning a stranger": lambda: ledger.put_back(stranger),
+        "retiring a stranger": lambda: ledger.retire(stranger),
+        "ending a close that nobody began": ledger.closed_one,
+    }
+
+
+@pytest.mark.parametrize("step", illegal(Ledger(), Entry(None), Waiter(None)))
+def test_an_illegal_step_raises_and_nothing_happened(step: str) -> None:
+    ledger = filled(2, 2)
+    waiter = Waiter(None)
+    waiter.state = DEAD
+    before = figures(ledger)
+    with pytest.raises(AssertionError):
+        illegal(ledger, ledger.idle[0], waiter)[step]()  # type: ignore[operator]
+    assert figures(ledger) == before
+
+
+def test_nothing_is_wanted_beyond_the_room_there_is() -> None:
+    ledger = filled(3, 1)
+    ledger.begin_opening()
+    assert (ledger.room, ledger.wanted) == (1, 1)
+    ledger.begin_opening()
+    assert (ledger.room, ledger.wanted) == (0, 0)
+
+
+def test_check_finds_a_unit_that_is_in_two_places() -> None:
+    ledger = filled(1, 1)
+    ledger.idle.append(ledger.idle[0])
+    with pytest.raises(AssertionError, match="idle twice"):
+        ledger.check()
+
+
+class Accounting(RuleBasedStateMachine):
+    """Callers, waiters, connects and closes in any order; the check runs after every step."""
+
+    leased: Bundle[Entry] = Bundle("leased")
+    queued: Bundle[Waiter] = Bundle("queued")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = Ledger(3, 2)
+        self.everybody: list[Waiter] = []
+
+    @rule(target=leased)
+    def borrow(self) -> Entry:
+        return self.ledger.take() or self.open_one()
+
+    def open_one(self) -> Entry:
+        if self.ledger.room <= 0:
+            return Entry(None)
+        self.ledger.begin_opening()
+        entry = Entry(object())
+        self.ledger.opened(entry)
+        return entry
+
+    @rule(target=queued)
+    def wait(self) -> Waiter:
+        waiter = Waiter(len(self.everybody))
+        if not self.ledger.idle:
+            self.ledger.join(waiter)
+            self.everybody.append(waiter)
+        return waiter
+
+    @rule(waiter=consumes(queued))
+    def give_up(self, waiter: Waiter) -> None:
+        if waiter.state is WAITING and waiter in self.ledger.waiters:
+            self.ledger.leave(waiter)
+
+    @rule(entry=consumes(leased), close=st.booleans())
+    def end_the_lease(self, entry: Entry, close: bool) -> None:
+        if self.ledger.find(entry.connection) is None or entry.connection is None:
+            return
+        if close:
+            self.ledger.retire(entry)
+            return
+        longest = next((w for w in self.everybody if w.state is WAITING), None)
+        served = self.ledger.put_back(entry)
+        assert served is longest
+        if served is not None:
+            self.ledger.retire(entry)  # whoever was served is done with it at once
+
+    @rule()
+    def finish_a_close(self) -> None:
+        if self.ledger.closing:
+            self.ledger.closed_one()
+
+    @rule()
+    def fail_a_connect(self) -> None:
+        if self.ledger.room > 0:
+            self.ledger.begin_opening()
+            self.ledger.opening_failed()
+
+    @invariant()
+    def the_account_is_whole(self) -> None:
+        self.ledger.check()
+
+
+TestAccounting = Accounting.TestCase
+TestAccounting.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
