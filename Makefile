@@ -1,0 +1,48 @@
+# One task a line: `make help` prints the text behind ##.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What an install is made of: when one of these changes, the next task installs again.
+BUILT_FROM := setup.cfg pyproject.toml MANIFEST.in geventconnpool.py \
+	$(wildcard patches/*) $(wildcard upstream/*.py) upstream/pin.cfg
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types check bench clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+demo: $(VENV)/installed-demo ## the pool at work, against a registry on this machine
+	$(BIN)/python -m geventconnpool_gov.demo
+
+test: $(VENV)/installed-dev ## all tests, on two workers
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/installed-dev ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev ## mypy, strict
+	$(BIN)/mypy
+
+check: $(VENV)/installed-dev ## the patches: every hash, and export's form
+	$(BIN)/python -m upstream check
+
+bench: $(VENV)/installed-dev ## the figures, side by side with other pools
+	$(BIN)/python -m benchmarks
+
+clean: ## what tasks and builds have made
+	rm -rf $(VENV) build dist *.egg-info upstream/built geventconnpool_gov/pool.py
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# An editable install with the extra that the task needs.
+$(VENV)/installed-%: $(BUILT_FROM) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,23 @@
+"""How the pinned release of upstream arrives, is verified, patched and built.
+
+Nothing here is in the wheel. The standard library alone is needed, and git for `checkout`,
+`export` and `rebase`.
+
+    pin.py       which release, and the hashes that say so
+    archive.py   the release's archive: from where, verified, its members read in memory
+    index.py     the archive from the package index, without running its code
+    rcs.py       a change as line numbers and added lines
+    header.py    what a patch says about itself, in a patch file and in a commit message
+    patch.py     one patch file
+    series.py    the patch files in their order
+    check.py     does everything fit together
+    show.py      a patch as a unified diff, for reading
+    checkout.py  patches into git commits
+    export.py    git commits into patches
+    rebase.py    the patches onto a newer release
+    borrowed.py  does this tree hold any of upstream's text
+    backend.py   the build backend
+    tree.py      where the files stand
+
+`python -m upstream --help` lists the commands.
+"""
