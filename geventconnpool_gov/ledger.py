@@ -120,8 +120,8 @@ class Ledger:
     )
 
     def __init__(self, size: int = 0, min_size: int = 0) -> None:
-        self.size = size
-        self.min_size = min_size  # open at least this many, even when nobody waits
+        # At most, and at least, this many are open; the least even when nobody waits.
+        self.size, self.min_size = size, min_size
         self.idle: deque[Entry] = deque()  # first in, first out
         self.open: dict[int, Entry] = {}  # by id(connection)
         self.opening = 0

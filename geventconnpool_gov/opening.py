@@ -6,7 +6,9 @@ most `max_connecting` run at a time, each bounded by `connect_timeout`.
 
 After a failure the next attempt waits: a random time between nothing and a ceiling that doubles
 with each failure (exponential backoff with full jitter, so that the workers of a fleet do not come
-back in step), one attempt at a time until one succeeds. At start-up the first connections come
+back in step), one attempt at a time until one succeeds. While a caller waits, no longer than two
+seconds: an outage that is over must not outlast the patience of those who came during it. At
+start-up the first connections come
 `SPAWN_FREQUENCY` apart, unless a caller waits.
 """
 
@@ -32,6 +34,7 @@ __all__ = ["Opener"]
 FIRST_DELAY = 0.1  # the ceiling of the wait after one failure, seconds
 FIRST_FATAL_DELAY = 1.0  # likewise, after a refusal
 LONGEST_DELAY = 30.0
+LONGEST_DELAY_OF_A_CALLER = 2.0  # while somebody waits, unless it was a refusal
 
 
 class Opener:
@@ -39,6 +42,7 @@ class Opener:
 
     __slots__ = (
         "__weakref__",
+        "_failed_at",
         "_next_start",
         "_reserved",
         "_timer",
@@ -62,6 +66,7 @@ class Opener:
         self._timer: Any = None
         self._warming = False
         self._next_start = 0.0
+        self._failed_at = 0.0
 
     def warm_up(self) -> None:
         """Begin to fill the pool, at the start-up pace."""
@@ -79,7 +84,7 @@ class Opener:
             if len(self.attempts) >= (1 if self.failures else core.options.max_connecting):
                 return  # the end of an attempt comes back here
             now = clock.monotonic()
-            due = self.not_before if self.failures else now
+            due = self._due() if self.failures else now
             if self._warming and ledger.waiting <= ledger.opening:
                 due = max(due, self._next_start)
             if due > now:
@@ -226,7 +231,8 @@ class Opener:
         first = FIRST_FATAL_DELAY if self.fatal else FIRST_DELAY
         ceiling = min(LONGEST_DELAY, first * 2.0 ** min(self.failures - 1, 30))
         delay = random.uniform(ceiling / 2 if self.fatal else 0.0, ceiling)
-        self.not_before = clock.monotonic() + delay
+        self._failed_at = clock.monotonic()
+        self.not_before = self._failed_at + delay
         log.warning(
             "%s: connecting failed (%d in a row), next attempt in %.2f s: %s",
             core.title,
@@ -261,6 +267,12 @@ class Opener:
 
     # -- units and time
 
+    def _due(self) -> float:
+        """When to try again after a failure: sooner while somebody waits."""
+        if self.core.ledger.waiting and self.fatal is None:
+            return min(self.not_before, self._failed_at + LONGEST_DELAY_OF_A_CALLER)
+        return self.not_before
+
     def _reserve(self, greenlet: Any) -> None:
         self.core.ledger.begin_opening()
         self._reserved.add(greenlet)
@@ -274,7 +286,7 @@ class Opener:
 
     def _arm(self, seconds: float) -> None:
         self._timer = gevent.get_hub().loop.timer(seconds)
-        self._timer.start(_due, weakref.ref(self), update=True)
+        self._timer.start(_pump_again, weakref.ref(self), update=True)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -283,7 +295,7 @@ class Opener:
             self._timer = None
 
 
-def _due(reference: weakref.ref[Opener]) -> None:
+def _pump_again(reference: weakref.ref[Opener]) -> None:
     opener = reference()
     if opener is not None and not opener.core.forked:
         opener.pump()

@@ -7,6 +7,7 @@ default, since repeating does not help an exhausted pool.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 from collections.abc import Callable
@@ -81,23 +82,22 @@ def retry(
         name = getattr(function, "__name__", None) or repr(function)
 
         def tell(level: int, message: str, error: BaseException) -> None:
-            if logger is not None:
+            if logger:
                 logger.log(level, message.format(f=name, e=error))
 
         @wraps(function)
         def repeated(*args: P.args, **kwargs: P.kwargs) -> R:
-            failures = 0
-            while True:
+            for attempt in itertools.count(1):
                 try:
                     return function(*args, **kwargs)
                 except classes as error:
-                    failures += 1
-                    if max_failures is not None and failures > max_failures:
+                    if max_failures is not None and attempt > max_failures:
                         tell(max_failure_log_level, max_failure_log_message, error)
                         raise
                     tell(retry_log_level, retry_log_message, error)
-                    wait = interval(failures) if callable(interval) else interval
+                    wait = interval(attempt) if callable(interval) else interval
                 gevent.sleep(random.uniform(0.0, wait) if jitter else wait)
+            raise AssertionError("the attempts have no end")
 
         return repeated
 

@@ -19,7 +19,7 @@ def test_a_failed_connect_costs_no_capacity(virtual_clock, error):
 @pytest.mark.parametrize("nothing", [None, False])
 def test_a_connect_that_brings_nothing_is_tried_again(virtual_clock, nothing):
     class Shy(Pool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             return nothing if len(self.connects) < 3 and not self.connects.append(0) else 17
 
     with Shy(1) as pool:
@@ -134,7 +134,7 @@ def test_the_same_object_returned_twice_is_an_error_that_says_so(virtual_clock):
     shared = object()
 
     class Sharing(Pool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             return shared
 
         def _close_connection(self, c):

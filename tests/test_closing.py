@@ -96,7 +96,7 @@ def test_whatever_a_close_raises_the_connection_below_is_closed(virtual_clock, e
             self.closed = True
 
     class Rude(Pool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             self.made.append(Connection())
             return self.made[-1]
 
@@ -112,7 +112,7 @@ def test_whatever_a_close_raises_the_connection_below_is_closed(virtual_clock, e
 
 def test_a_connect_under_way_is_ended_and_what_it_brings_too_late_is_closed(virtual_clock):
     class Stubborn(Pool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             try:
                 return super()._new_connection()
             except gevent.GreenletExit:

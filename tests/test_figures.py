@@ -72,7 +72,7 @@ def test_nothing_of_a_connection_is_in_a_log_line_or_an_error(virtual_clock, cap
             return "password=hunter2"
 
     class Secretive(Pool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             return Secret()
 
         def _close_connection(self, c):

@@ -22,10 +22,10 @@ class TcpPool(ConnectionPool):
         self.said_goodbye = []
         super().__init__(size, timeout=5, **options)
 
-    def _new_connection(self):
+    def _new_connection(self) -> object:
         return gevent.socket.create_connection(self.peer.address)
 
-    def _keepalive(self, c):
+    def _keepalive(self, c) -> None:
         c.sendall(b"alive?")
         assert c.recv(6) == b"alive?"
 
@@ -35,7 +35,7 @@ class TcpPool(ConnectionPool):
 
 
 class TlsPool(TcpPool):
-    def _new_connection(self):
+    def _new_connection(self) -> object:
         return self.peer.client_context().wrap_socket(
             super()._new_connection(), server_hostname="localhost"
         )
@@ -145,7 +145,7 @@ def test_a_connect_that_was_under_way_is_the_parents_alone():
     with echo() as peer:
 
         class Slow(TcpPool):
-            def _new_connection(self):
+            def _new_connection(self) -> object:
                 connection = super()._new_connection()
                 connection.sendall(b"login")
                 gevent.sleep(0.1)

@@ -13,7 +13,7 @@ from geventconnpool_gov import ConnectionPool
 
 
 class Probing(Pool):
-    def _keepalive(self, c):
+    def _keepalive(self, c) -> None:
         pass
 
 
@@ -57,7 +57,7 @@ def test_a_pool_whose_idle_sockets_are_watched_is_collected():
     class TcpPool(ConnectionPool):
         made = ()
 
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             return gevent.socket.create_connection(peer.address)
 
     with echo() as peer:

@@ -20,7 +20,7 @@ class TcpPool(ConnectionPool):
         self.peer = peer
         super().__init__(size, timeout=5, **options)
 
-    def _new_connection(self):
+    def _new_connection(self) -> object:
         return gevent.socket.create_connection(self.peer.address)
 
 
@@ -29,7 +29,7 @@ class TlsPool(TcpPool):
         self.context = peer.client_context()
         super().__init__(size, peer, **options)
 
-    def _new_connection(self):
+    def _new_connection(self) -> object:
         return self.context.wrap_socket(super()._new_connection(), server_hostname="localhost")
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_socket_is_not_watched(tmp_path):
         class Odd(ConnectionPool):
             connections = [object(), file, -1]  # noqa: RUF012
 
-            def _new_connection(self):
+            def _new_connection(self) -> object:
                 return self.connections.pop()
 
             def _close_connection(self, c):
@@ -169,7 +169,7 @@ def test_a_wrapped_socket_is_watched_where_the_class_says_where_it_is():
             self.sock.close()
 
     class Wrapped(TcpPool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             return Client(super()._new_connection())
 
         def _socket(self, c):

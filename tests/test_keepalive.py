@@ -16,7 +16,7 @@ class Kept(Pool):
         self.at_once = self.most = 0
         super().__init__(*args, **options)
 
-    def _keepalive(self, c):
+    def _keepalive(self, c) -> None:
         self.probes.append((gevent.get_hub().loop.now(), c))
         self.at_once += 1
         self.most = max(self.most, self.at_once)

@@ -97,7 +97,7 @@ class TcpPool(ConnectionPool):
         self.address = address
         super().__init__(size, **options)
 
-    def _new_connection(self):
+    def _new_connection(self) -> object:
         return gevent.socket.create_connection(self.address)
 
 

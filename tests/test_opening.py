@@ -20,7 +20,7 @@ def test_no_more_than_max_connecting_connects_run_at_a_time(virtual_clock):
     most = 0
 
     class Counting(Pool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             nonlocal most
             most = max(most, self.stats().opening)
             return super()._new_connection()
@@ -62,7 +62,7 @@ def test_failures_back_off_exponentially_up_to_a_limit(virtual_clock, steady_jit
     times = []
 
     class Failing(Pool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             times.append(virtual_clock.now)
             raise OSError("refused")
 
@@ -71,6 +71,23 @@ def test_failures_back_off_exponentially_up_to_a_limit(virtual_clock, steady_jit
     gaps = [round(b - a, 3) for a, b in itertools.pairwise(times[3:])]
     assert gaps[:3] == [0.8, 1.6, 3.2]
     assert set(gaps[6:]) == {30.0}
+
+
+def test_a_waiting_caller_is_not_kept_waiting_by_a_long_backoff(virtual_clock, steady_jitter):
+    class Down(Pool):
+        down = True
+
+        def _new_connection(self) -> object:
+            if self.down:
+                raise OSError("down")
+            return super()._new_connection()
+
+    with Down(1) as pool:
+        gevent.sleep(600)
+        pool.down = False
+        began = virtual_clock.now
+        hold(pool, 0)
+        assert virtual_clock.now - began <= 2
 
 
 def test_backoff_has_full_jitter(virtual_clock, monkeypatch):
@@ -145,7 +162,7 @@ class TcpPool(ConnectionPool):
         self.address = address
         super().__init__(1, **options)
 
-    def _new_connection(self):
+    def _new_connection(self) -> object:
         return gevent.socket.create_connection(self.address)
 
 
@@ -166,7 +183,7 @@ def test_a_peer_whose_kernel_drops_connects_is_bounded_by_connect_timeout():
 @pytest.mark.parametrize("peer", [black_hole, closing])
 def test_a_greeting_that_never_comes_is_bounded_like_any_other_fault(peer):
     class Greeted(TcpPool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             connection = super()._new_connection()
             try:
                 if not connection.recv(1):
@@ -192,7 +209,7 @@ def test_what_a_failed_connect_left_in_its_frames_is_not_kept(virtual_clock):
     halves = []
 
     class Failing(Pool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             half = Half()
             halves.append(weakref.ref(half))
             raise OSError("login failed")

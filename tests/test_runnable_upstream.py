@@ -30,7 +30,7 @@ def upstream(tmp_path_factory):
 
 def test_it_lends_what_it_opens(upstream, virtual_clock):
     class Pool(upstream.ConnectionPool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             return "connection"
 
     pool = Pool(2)
@@ -54,7 +54,7 @@ def test_its_retry_can_log(upstream, virtual_clock, caplog):
 
 def test_it_has_the_faults_that_the_patches_mend(upstream, virtual_clock):
     class Pool(upstream.ConnectionPool):
-        def _new_connection(self):
+        def _new_connection(self) -> object:
             return object()
 
     pool = Pool(1)

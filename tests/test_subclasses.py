@@ -18,21 +18,19 @@ class ByHand(ConnectionPool):
 
     def __init__(self, size, connects=(), keepalive=None):
         self.connects, self.made, self.greenlets = list(connects), [], []
-        self.size = size
-        self.exc_classes = (OSError,)
-        self.keepalive = keepalive
+        self.size, self.exc_classes, self.keepalive = size, (OSError,), keepalive
         self.probed = 0
-        self.conn = deque()
-        self.lock = BoundedSemaphore(self.size)
+        self.conn, self.lock = deque(), BoundedSemaphore(self.size)
         self.populate()
 
     def populate(self):
         for _ in range(self.size):
-            self.lock.acquire()
+            assert self.lock.acquire()
         for number in range(self.size):
             self.greenlets.append(gevent.spawn_later(0.1 * number, self._addOne))
-        if self.keepalive:
-            self.greenlets.append(gevent.spawn(self._keepalive_periodic))
+        if self.keepalive is not None:
+            keeper = gevent.spawn(self._keepalive_periodic)
+            self.greenlets.append(keeper)
 
     def start_over(self):
         gevent.killall(self.greenlets)
@@ -43,7 +41,7 @@ class ByHand(ConnectionPool):
         self.lock = BoundedSemaphore(self.size)
         self.populate()
 
-    def _new_connection(self):
+    def _new_connection(self) -> object:
         step = self.connects.pop(0) if self.connects else 0.0
         if isinstance(step, BaseException):
             raise step
@@ -51,7 +49,7 @@ class ByHand(ConnectionPool):
         self.made.append(Connection(len(self.made) + 1))
         return self.made[-1]
 
-    def _keepalive(self, c):
+    def _keepalive(self, c) -> None:
         self.probed += 1
 
     def _close_connection(self, c):
@@ -164,21 +162,21 @@ def test_conn_can_be_read_and_changed_like_the_queue_that_it_was(virtual_clock):
 def test_a_subclass_with_a_get_of_its_own_over_lock_and_conn_works(virtual_clock):
     class OwnGet(Pool):
         @contextmanager
-        def get(self):
-            self.lock.acquire()
+        def get(self, *_):
+            assert self.lock.acquire()
+            lent = self.conn.popleft()
+            broken = False
             try:
-                connection = self.conn.popleft()
-                yield connection
-            except self.exc_classes:
-                gevent.spawn_later(1, self._addOne)
+                yield lent
+            except OSError:
+                broken = True
                 raise
-            except BaseException:
-                self.conn.append(connection)
-                self.lock.release()
-                raise
-            else:
-                self.conn.append(connection)
-                self.lock.release()
+            finally:
+                if broken:  # as upstream: it is dropped, and another one opened in a while
+                    gevent.Greenlet(self._addOne).start_later(1)
+                else:
+                    self.conn.append(lent)
+                    self.lock.release()
 
     with OwnGet(2) as pool:
         order = []
@@ -248,7 +246,7 @@ def test_a_subclass_with_a_periodic_keepalive_of_its_own_runs_it(virtual_clock):
     class OwnPeriod(Pool):
         rounds = 0
 
-        def _keepalive_periodic(self):
+        def _keepalive_periodic(self) -> None:
             while True:
                 with self.get():
                     self.rounds += 1

@@ -23,8 +23,6 @@ RUN = 12
 # What every program of the kind says in these very words: imports, and the interface's own lines.
 STOCK_LINES = frozenset(
     {
-        "def _keepalive(self, c):",
-        "def _new_connection(self):",
         "from collections import deque",
         "from contextlib import contextmanager",
         "from functools import wraps",
