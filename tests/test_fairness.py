@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import gevent
 import pytest
 from pools import Pool, assert_whole, hold
@@ -161,25 +159,3 @@ def test_ten_thousand_waiters_on_ten_connections_are_served_in_order(virtual_clo
 
         gevent.joinall([gevent.spawn(client, n) for n in range(10_000)])
     assert served == list(range(10_000))
-
-
-@pytest.mark.large
-def test_killed_waiters_cost_no_quadratic_time(virtual_clock):
-    def killing(number):
-        with Pool(1) as pool:
-            pool.wait_until_ready()
-            with pool.get():
-                waiters = [gevent.spawn(hold, pool, 0) for _ in range(number)]
-                gevent.sleep(0)
-                # From the back, where a search from the front is at its worst.
-                began = time.perf_counter()
-                for waiter in reversed(waiters):
-                    waiter.kill(block=False)
-                gevent.joinall(waiters)
-                took = time.perf_counter() - began
-            assert len(pool._core.ledger.waiters) < 100
-        return took
-
-    killing(100)
-    # Quadratic cost would be a hundredfold; linear is tenfold. Between the two lies a wide margin.
-    assert killing(5_000) < 50 * killing(500)

@@ -58,6 +58,32 @@ def test_dead_waiters_are_passed_over_and_swept_out_in_bulk() -> None:
     assert ledger.put_back(entry) is waiters[-1]
 
 
+@pytest.mark.large
+def test_killed_waiters_cost_no_quadratic_time() -> None:
+    looks = 0
+
+    class Watched(Waiter):
+        @property
+        def state(self) -> str:  # type: ignore[override]
+            nonlocal looks
+            looks += 1
+            return self._state
+
+        @state.setter
+        def state(self, state: str) -> None:
+            self._state = state
+
+    ledger = filled(1, 1)
+    ledger.take()
+    waiters = [Watched(n) for n in range(5000)]
+    for waiter in waiters:
+        ledger.join(waiter)
+    for waiter in reversed(waiters):  # where a search from the front is at its worst
+        ledger.leave(waiter)
+    assert ledger.waiting == 0
+    assert looks < 5 * len(waiters)
+
+
 def illegal(ledger: Ledger, entry: Entry, waiter: Waiter) -> dict[str, object]:
     stranger = Entry(object())
     return {

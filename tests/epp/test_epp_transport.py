@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import ssl
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -91,7 +92,8 @@ def test_a_stream_that_ends_inside_a_frame_is_an_error_with_the_figures(
         in_header = f"{got} of 4 header bytes"
         in_message = f"{got - 4} of {len(message)} message bytes"
         assert (in_header if got < 4 else in_message) in str(caught.value)
-        assert "the connection was cut" in str(caught.value)
+        # TLS libraries differ in whether an end without close_notify is an end or an error.
+        assert re.search("the connection was cut|the peer closed", str(caught.value))
         assert caught.value.maybe_executed
         assert not transport.usable
 
