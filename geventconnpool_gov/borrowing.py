@@ -119,8 +119,8 @@ def _fit(core: Core, entry: Entry) -> bool:
 def timed_out(core: Core, what: str) -> PoolTimeout:
     """The error for a caller whose time is up, with the reason where connects fail."""
     error = PoolTimeout(f"{core.title}: {what}: {core.figures()}")
-    if core.opener.failures:
-        error.__cause__ = core.opener.last_error
+    if core.opener.backoff.failures:
+        error.__cause__ = core.opener.backoff.last_error
     return error
 
 

@@ -4,24 +4,20 @@ Connects run in greenlets of their own, beside the callers: nobody waits for a c
 for the first connection that becomes free, and an interrupted caller interrupts no connect. At
 most `max_connecting` run at a time, each bounded by `connect_timeout`.
 
-After a failure the next attempt waits: a random time between nothing and a ceiling that doubles
-with each failure (exponential backoff with full jitter, so that the workers of a fleet do not come
-back in step), one attempt at a time until one succeeds. While a caller waits, no longer than two
-seconds: an outage that is over must not outlast the patience of those who came during it. At
-start-up the first connections come
-`SPAWN_FREQUENCY` apart, unless a caller waits.
+After a failure the next attempt waits (see `backoff`), one attempt at a time until one succeeds. At
+start-up the first connections come `SPAWN_FREQUENCY` apart, unless a caller waits.
 """
 
 from __future__ import annotations
 
 import contextlib
-import random
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import gevent
 
 from . import clock
+from .backoff import Backoff
 from .errors import PoolConnectError, SharedConnectionError
 from .hooks import brief, log, overridden, within
 from .ledger import Entry
@@ -31,42 +27,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Opener"]
 
-FIRST_DELAY = 0.1  # the ceiling of the wait after one failure, seconds
-FIRST_FATAL_DELAY = 1.0  # likewise, after a refusal
-LONGEST_DELAY = 30.0
-LONGEST_DELAY_OF_A_CALLER = 2.0  # while somebody waits, unless it was a refusal
-
 
 class Opener:
     """Opens the connections of one pool."""
 
     __slots__ = (
         "__weakref__",
-        "_failed_at",
         "_next_start",
         "_reserved",
         "_timer",
         "_warming",
         "attempts",
+        "backoff",
         "core",
-        "failures",
-        "fatal",
-        "last_error",
-        "not_before",
     )
 
     def __init__(self, core: Core) -> None:
         self.core = core
         self.attempts: set[Any] = set()  # the greenlets that connect
-        self.failures = 0  # in a row
-        self.not_before = 0.0  # on the clock: no attempt earlier, after a failure
-        self.last_error: BaseException | None = None
-        self.fatal: BaseException | None = None  # the last failure, where it was a refusal
+        self.backoff = Backoff()
         self._reserved: set[Any] = set()  # greenlets that hold a unit of the account
         self._timer: Any = None
         self._warming = False
         self._next_start = 0.0
-        self._failed_at = 0.0
 
     def warm_up(self) -> None:
         """Begin to fill the pool, at the start-up pace."""
@@ -81,10 +64,11 @@ class Opener:
         core, ledger = self.core, self.core.ledger
         self._disarm()
         while ledger.wanted > 0 and not core.forked:
-            if len(self.attempts) >= (1 if self.failures else core.options.max_connecting):
+            failing = self.backoff.failures > 0
+            if len(self.attempts) >= (1 if failing else core.options.max_connecting):
                 return  # the end of an attempt comes back here
             now = clock.monotonic()
-            due = self._due() if self.failures else now
+            due = self.backoff.due(somebody_waits=ledger.waiting > 0)
             if self._warming and ledger.waiting <= ledger.opening:
                 due = max(due, self._next_start)
             if due > now:
@@ -106,7 +90,7 @@ class Opener:
         self._disarm()
         self.attempts.clear()
         self._reserved.clear()
-        self.failures, self.fatal = 0, None
+        self.backoff = Backoff()
 
     def raise_if_hopeless(self) -> None:
         """Tell a new caller at once what waiting would not mend.
@@ -114,14 +98,11 @@ class Opener:
         Raises:
             PoolConnectError: the last connect was refused, the next is not due, nothing is open.
         """
-        ledger = self.core.ledger
-        if (
-            self.fatal is not None
-            and not ledger.open
-            and not ledger.opening
-            and clock.monotonic() < self.not_before
-        ):
-            raise self._refusal(self.fatal)
+        ledger, fatal = self.core.ledger, self.backoff.fatal
+        if fatal is None or ledger.open or ledger.opening:
+            return
+        if clock.monotonic() < self.backoff.due(somebody_waits=True):
+            raise self._refusal(fatal)
 
     def add_one(self) -> None:
         """See `ConnectionPool._addOne`: open one more in this very greenlet."""
@@ -139,7 +120,8 @@ class Opener:
                 self._reserve(gevent.getcurrent())
                 if self._attempt():
                     return
-                gevent.sleep(max(0.0, self.not_before - clock.monotonic()))
+                due = self.backoff.due(somebody_waits=ledger.waiting > 0)
+                gevent.sleep(max(0.0, due - clock.monotonic()))
         except BaseException:
             ledger.min_size -= asked and ledger.min_size > 0
             raise
@@ -213,9 +195,8 @@ class Opener:
             raise
         self._reserved.discard(gevent.getcurrent())
         core.ledger.opened(entry)
-        if self.failures:
-            log.info("%s: connecting works again after %d failures", core.title, self.failures)
-        self.failures, self.fatal = 0, None
+        if failures := self.backoff.succeeded():
+            log.info("%s: connecting works again after %d failures", core.title, failures)
         core.welcome(entry)
         return entry
 
@@ -224,23 +205,17 @@ class Opener:
         if not self._release(gevent.getcurrent()) or core.ledger.shut:
             return
         core.tally.connect_errors += 1
-        self.failures += 1
-        self.last_error = _without_frames(error)
-        refused = (*core.options.fatal_exc_classes, SharedConnectionError)
-        self.fatal = error if isinstance(error, refused) else None
-        first = FIRST_FATAL_DELAY if self.fatal else FIRST_DELAY
-        ceiling = min(LONGEST_DELAY, first * 2.0 ** min(self.failures - 1, 30))
-        delay = random.uniform(ceiling / 2 if self.fatal else 0.0, ceiling)
-        self._failed_at = clock.monotonic()
-        self.not_before = self._failed_at + delay
+        refusals = (*core.options.fatal_exc_classes, SharedConnectionError)
+        refused = isinstance(error, refusals)
+        delay = self.backoff.failed(error, clock.monotonic(), refused=refused)
         log.warning(
             "%s: connecting failed (%d in a row), next attempt in %.2f s: %s",
             core.title,
-            self.failures,
+            self.backoff.failures,
             delay,
             brief(error),
         )
-        if self.fatal is not None:
+        if refused:
             core.tell(core.ledger.dismiss(), lambda: self._refusal(error))
             core.readiness.tell(lambda: self._refusal(error))
         self.pump()
@@ -261,17 +236,11 @@ class Opener:
             return  # of a process that this one was forked from
         self.attempts.discard(greenlet)
         if self._release(greenlet):
-            self.failures += 1  # killed before it ran, or an `_addOne` that added nothing
-            self.not_before = clock.monotonic() + FIRST_DELAY
+            # Killed before it ran, or an `_addOne` that added nothing.
+            self.backoff.failed(None, clock.monotonic())
         self.pump()
 
     # -- units and time
-
-    def _due(self) -> float:
-        """When to try again after a failure: sooner while somebody waits."""
-        if self.core.ledger.waiting and self.fatal is None:
-            return min(self.not_before, self._failed_at + LONGEST_DELAY_OF_A_CALLER)
-        return self.not_before
 
     def _reserve(self, greenlet: Any) -> None:
         self.core.ledger.begin_opening()
@@ -299,14 +268,3 @@ def _pump_again(reference: weakref.ref[Opener]) -> None:
     opener = reference()
     if opener is not None and not opener.core.forked:
         opener.pump()
-
-
-def _without_frames(error: BaseException) -> BaseException:
-    """The error without its frames: kept for later, they would keep sockets open."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error

@@ -74,7 +74,7 @@ class Tally:
 
 def snapshot(core: Core) -> PoolStats:
     """The figures of one pool, now."""
-    ledger, tally, last = core.ledger, core.tally, core.opener.last_error
+    ledger, tally, last = core.ledger, core.tally, core.opener.backoff.last_error
     return PoolStats(
         name=core.options.name,
         size=ledger.size,

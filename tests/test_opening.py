@@ -104,7 +104,7 @@ def test_after_an_outage_the_pool_fills_again_at_once(virtual_clock, steady_jitt
         first = virtual_clock.now
         assert pool.stats().open == 6
         assert first < 60
-        assert pool._core.opener.failures == 0
+        assert pool._core.opener.backoff.failures == 0
 
 
 def test_a_fatal_connect_error_is_told_to_the_waiting_callers_at_once(virtual_clock):
