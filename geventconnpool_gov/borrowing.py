@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gevent.monkey import get_original
-
 from . import clock
 from .errors import PoolClosed, PoolError, PoolTimeout, TooManyRequests
 from .hooks import brief, log, within
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from .core import Core
 
 __all__ = ["borrow", "inspect", "refuse", "settle", "timed_out"]
-
-_get_ident = get_original("_thread", "get_ident")
 
 
 def borrow(core: Core, timeout: float | None) -> Entry:
@@ -126,7 +122,7 @@ def timed_out(core: Core, what: str) -> PoolTimeout:
 
 def settle(core: Core, entry: Entry, kind: type[BaseException] | None) -> None:
     """End a lease that `lease` could not end by itself. `kind` is what ended it."""
-    if core.home != _get_ident():
+    if not core.home._is_owned():
         # A generator collected in a foreign thread, say: the pool's own thread must do it.
         core.hub.loop.run_callback_threadsafe(settle, core, entry, kind)
     elif entry.fate not in (None, DISCARDED):

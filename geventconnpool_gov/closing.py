@@ -11,7 +11,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent.monkey import get_original
 
 from .errors import PoolClosed
 from .forking import let_go
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from .core import Core
 
 __all__ = ["Closer"]
-
-_get_ident = get_original("_thread", "get_ident")
 
 
 class Closer:
@@ -94,7 +91,7 @@ class Closer:
         core = self.core
         if core.forked or not core.started or core.ledger.shut or sys.is_finalizing():
             return
-        if core.home == _get_ident():
+        if core.home._is_owned():
             self.shut()
         else:
             core.hub.loop.run_callback_threadsafe(self.shut)

@@ -32,6 +32,7 @@ from .waiting import wake
 
 __all__ = ["Core"]
 
+_RLock = get_original("_thread", "RLock")
 _get_ident = get_original("_thread", "get_ident")
 
 
@@ -48,7 +49,6 @@ class Core:
         "forked",
         "home",
         "hub",
-        "idle",
         "inherited",
         "ledger",
         "manual",
@@ -60,8 +60,8 @@ class Core:
         "speaks_first",
         "started",
         "tally",
+        "thread",
         "upkeep",
-        "waiters",
     )
 
     def __init__(self, pool: Hooks) -> None:
@@ -70,11 +70,8 @@ class Core:
         self._pool = weakref.ref(pool)
         self._kind = type(pool).__name__
         self.ledger = Ledger()
-        # The ledger's own, one attribute nearer for the fast path in `lease`.
-        self.idle = self.ledger.idle
-        self.waiters = self.ledger.waiters
-        self.requests = 0
-        self.home: int = _get_ident()  # the thread whose hub runs this pool
+        self.requests = 0  # those that found nothing idle; `lease` counts the others
+        self.move_in()
         self.hub: Any = None
         self.options = Options(size=0, min_size=0)
         self.started = False
@@ -97,6 +94,12 @@ class Core:
         """The pool, or what stands in for one that has been collected."""
         pool = self._pool()
         return GONE if pool is None else pool
+
+    def move_in(self) -> None:
+        """Belong to the current thread from now on, and to its hub."""
+        self.home = _RLock()  # held for ever: only the thread that did so owns it; see `lease`
+        self.home.acquire()
+        self.thread = _get_ident()
 
     # -- starting
 
@@ -142,9 +145,9 @@ class Core:
         Raises:
             WrongThread: it is another.
         """
-        if self.home != _get_ident() and not self.forked:
+        if not self.home._is_owned() and not self.forked:
             raise WrongThread(
-                f"{self.title} belongs to thread {self.home} and its hub, and was used from "
+                f"{self.title} belongs to thread {self.thread} and its hub, and was used from "
                 f"thread {_get_ident()}; make a pool in each thread"
             )
 

@@ -15,8 +15,6 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from gevent.monkey import get_original
-
 from .ledger import INHERITED
 from .statistics import Tally
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["let_go", "watch_for_forks"]
 
-_get_ident = get_original("_thread", "get_ident")
 _cores: weakref.WeakSet[Core] = weakref.WeakSet()
 # Connections whose socket the pool does not know. Never collected: a finalizer might write to them.
 _untouchable: list[Any] = []
@@ -64,8 +61,9 @@ def let_go(core: Core) -> None:
         else:
             _untouchable.append(entry.connection)
     core.ledger.opening = core.ledger.closing = 0
-    core.home = _get_ident()
+    core.move_in()
     core.requests, core.tally = 0, Tally()
+    core.pool._lending_home, core.pool._lending_count = core.home, 0
     core.by_hand.forget()
     core.closer.forget()
     core.opener.forget()

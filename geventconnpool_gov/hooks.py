@@ -23,6 +23,8 @@ class Hooks(Protocol):
     SPAWN_FREQUENCY: float
     exc_classes: Any
     keepalive: Any
+    _lending_count: int
+    _lending_home: Any
 
     def _new_connection(self) -> Any: ...
     def _keepalive(self, c: Any) -> Any: ...
@@ -39,6 +41,8 @@ class _Gone:
     SPAWN_FREQUENCY = 0.0
     exc_classes = (OSError,)
     keepalive = None
+    _lending_count = 0
+    _lending_home = None
 
     def _new_connection(self) -> Any:
         raise RuntimeError("the pool has been collected")

@@ -2,8 +2,10 @@
 
 `with pool.get() as connection:` runs `__enter__` and `__exit__` here, and nothing else in the
 common case: an idle connection, nobody waiting, a normal end. Everything that is not the common
-case is in `borrowing`. The two paths cost about twice what a bare semaphore and deque cost; see
-benchmarks/ before adding a line.
+case is in `borrowing`. The common case costs about twice what a bare semaphore and deque cost; see
+benchmarks/ before adding a line. That is why it finds what it needs on the pool itself, put there
+by `equip`, and why it asks an RLock that the pool's thread holds for ever whether this is the
+thread: CPython calls that method without a frame or an argument, unlike `get_ident`.
 """
 
 from __future__ import annotations
@@ -11,47 +13,51 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from gevent.monkey import get_original
-
 from .borrowing import borrow, inspect, refuse, settle
 from .core import Core
 from .ledger import Entry
 
-__all__ = ["Lease"]
+__all__ = ["Lease", "equip"]
 
-# Monkey-patched, `get_ident` names the greenlet. This is about the thread whose hub it is.
-_get_ident = get_original("_thread", "get_ident")
+
+def equip(pool: Any, core: Core) -> None:
+    """Give the pool what a lease touches on its common way."""
+    pool._core = core
+    pool._lending_home = core.home
+    pool._lending_idle = core.ledger.idle
+    pool._lending_waiters = core.ledger.waiters
+    pool._lending_count = 0
 
 
 class Lease:
     """A context manager that lends a connection; `pool.get()` makes one for each call.
 
-    `timeout` is how long entering may wait, in seconds; `None` is for ever.
+    `timeout` is how long entering may wait, in seconds; `None` is for ever. The lease keeps its
+    pool from being collected.
     """
 
     # No __init__: `pool.get` fills the slots, which is cheaper than a call.
-    __slots__ = ("core", "entry", "pool", "timeout")
+    __slots__ = ("entry", "pool", "timeout")
 
-    pool: object  # held for as long as the lease lives
-    core: Core
     entry: Entry | None
+    pool: Any
     timeout: float | None
 
     def __enter__(self) -> Any:
-        core = self.core
-        if core.home != _get_ident() or self.entry is not None:
-            refuse(core, self.entry)
+        pool = self.pool
+        if not pool._lending_home._is_owned() or self.entry is not None:
+            refuse(pool._core, self.entry)
         try:
             # Whoever waits is served before anything becomes idle, so nobody is overtaken here.
-            entry = core.idle.popleft()
+            entry = pool._lending_idle.popleft()
         except IndexError:
             entry = None
         if entry is None:
-            entry = borrow(core, self.timeout)
+            entry = borrow(pool._core, self.timeout)
         else:
-            core.requests += 1
+            pool._lending_count += 1
             if not entry.plain:
-                entry = inspect(core, entry, self.timeout)
+                entry = inspect(pool._core, entry, self.timeout)
         self.entry = entry
         return entry.connection
 
@@ -65,8 +71,8 @@ class Lease:
         if entry is None:
             return
         self.entry = None
-        core = self.core
-        if kind is None and entry.plain and not core.waiters:
-            core.idle.append(entry)
+        pool = self.pool
+        if kind is None and entry.plain and not pool._lending_waiters:
+            pool._lending_idle.append(entry)
         else:
-            settle(core, entry, kind)
+            settle(pool._core, entry, kind)

@@ -84,7 +84,7 @@ def snapshot(core: Core) -> PoolStats:
         in_use=ledger.in_use,
         opening=ledger.opening,
         waiting=ledger.waiting,
-        requests=core.requests,
+        requests=core.requests + core.pool._lending_count,
         requests_waited=tally.waited,
         requests_timed_out=tally.timed_out,
         requests_rejected=tally.rejected,

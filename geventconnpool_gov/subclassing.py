@@ -114,8 +114,7 @@ class ByHand:
 
     def _lease(self, timeout: float | None) -> Lease:
         lease = Lease()
-        lease.pool = lease.entry = None
-        lease.core, lease.timeout = self.core, timeout
+        lease.pool, lease.entry, lease.timeout = self.core.pool, None, timeout
         return lease
 
     def abandon_one(self) -> None:
