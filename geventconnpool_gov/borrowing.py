@@ -8,19 +8,21 @@ and handed on.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from . import clock
+from .entries import DISCARDED, WAITING, Entry
 from .errors import PoolClosed, PoolError, PoolTimeout, TooManyRequests
+from .health import probe
 from .hooks import brief, log, within
-from .ledger import DISCARDED, WAITING, Entry
 from .options import UNSET, exception_classes, seconds
 from .waiting import new_waiter, park
 
 if TYPE_CHECKING:
     from .core import Core
 
-__all__ = ["borrow", "inspect", "refuse", "settle", "timed_out"]
+__all__ = ["borrow", "fit", "inspect", "refuse", "settle", "timed_out"]
 
 
 def borrow(core: Core, timeout: float | None) -> Entry:
@@ -32,7 +34,7 @@ def borrow(core: Core, timeout: float | None) -> Entry:
 
 def inspect(core: Core, entry: Entry, timeout: float | None) -> Entry:
     """This connection, which was idle, if it is fit; otherwise another."""
-    return entry if _fit(core, entry) else _acquire(core, timeout)
+    return entry if fit(core, entry) else _acquire(core, timeout)
 
 
 def refuse(core: Core, entered: Entry | None) -> None:
@@ -52,7 +54,7 @@ def _acquire(core: Core, timeout: float | None) -> Entry:
     deadline = None if timeout is None else clock.monotonic() + timeout
     queued = False
     entry = core.ledger.take()
-    while entry is None or not _fit(core, entry):
+    while entry is None or not fit(core, entry):
         entry = core.ledger.take()
         if entry is None:
             # A caller whose connection turned out dead goes on at the head of the queue.
@@ -97,8 +99,11 @@ def _queue(core: Core, deadline: float | None, timeout: float | None, *, first: 
     return waiter.entry
 
 
-def _fit(core: Core, entry: Entry) -> bool:
-    """Whether a connection that is leased to this caller can be used. Does not switch."""
+def fit(core: Core, entry: Entry) -> bool:
+    """Whether a connection that is leased to this caller can be used; if not, it is closed.
+
+    Switches only where the connection idled longer than `check_after`.
+    """
     if entry.fate is not None:  # decided since it was handed over: closed, or started over
         core.give_back(entry)
         return False
@@ -108,8 +113,26 @@ def _fit(core: Core, entry: Entry) -> bool:
         if not guard.alive():
             core.retire(entry, "peer_closed")
             return False
+    check_after = core.options.check_after
+    if entry.expires_at < inf or check_after is not None:
+        now = clock.monotonic()
+        if entry.expires_at <= now:
+            core.retire(entry, entry.ending)
+            return False
+        if check_after is not None and now - entry.proved_at >= check_after:
+            return _checked(core, entry)
     entry.lent = True
     return True
+
+
+def _checked(core: Core, entry: Entry) -> bool:
+    core.tally.checks += 1
+    alive = probe(core, entry, "check", core.pool._check)
+    if not alive:
+        core.tally.check_failures += 1
+        core.upkeep.doubt()
+    entry.plain = entry.guard is None
+    return alive
 
 
 def timed_out(core: Core, what: str) -> PoolTimeout:
@@ -122,7 +145,9 @@ def timed_out(core: Core, what: str) -> PoolTimeout:
 
 def settle(core: Core, entry: Entry, kind: type[BaseException] | None) -> None:
     """End a lease that `lease` could not end by itself. `kind` is what ended it."""
-    if not core.home._is_owned():
+    if kind is None and entry.fate is None and not core.resets and core.home._is_owned():
+        core.give_back(entry)
+    elif not core.home._is_owned():
         # A generator collected in a foreign thread, say: the pool's own thread must do it.
         core.hub.loop.run_callback_threadsafe(settle, core, entry, kind)
     elif entry.fate not in (None, DISCARDED):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
+from .entries import HANDED, Entry, Waiter
 from .errors import PoolClosed
 from .forking import let_go
 from .hooks import Hooks, brief, log, overridden, within
-from .ledger import HANDED, Entry, Waiter
 from .waiting import new_waiter, park, wake
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Closer:
             _close_hard(self.core, entry)
         self.core.ledger.closed_one()
         self.core.opener.pump()
+        self.core.upkeep.resume()
         if self.core.ledger.shut and not self.core.ledger.open:
             self._disarm()
         self._tell_onlookers()
@@ -78,7 +79,7 @@ class Closer:
         title = core.title
         waiting, idle = ledger.shut_down()
         for entry in ledger.open.values():
-            entry.plain = False  # so that a lease that ends looks at the pool's state
+            entry.simple = False  # so that a lease that ends looks at the pool's state
         core.tell(waiting, lambda: PoolClosed(f"{title} was closed while a caller waited"))
         core.readiness.tell(lambda: PoolClosed(f"{title} was closed before it was ready"))
         for entry in idle:

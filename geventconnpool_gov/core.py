@@ -9,6 +9,7 @@ after, when the account is whole.
 from __future__ import annotations
 
 import itertools
+import random
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -18,11 +19,12 @@ from gevent.monkey import get_original
 
 from . import clock
 from .closing import Closer
+from .entries import DISCARDED, RENOUNCED, RETIRED, Entry, Waiter
 from .errors import PoolClosed, PoolError, WrongThread
 from .forking import let_go, watch_for_forks
 from .health import Guard
 from .hooks import GONE, Hooks, log, overridden
-from .ledger import DISCARDED, RENOUNCED, RETIRED, Entry, Ledger, Waiter
+from .ledger import Ledger
 from .opening import Opener
 from .options import Options, count
 from .readiness import Readiness
@@ -52,6 +54,7 @@ class Core:
         "inherited",
         "ledger",
         "manual",
+        "monotonic",
         "opener",
         "options",
         "readiness",
@@ -62,6 +65,7 @@ class Core:
         "tally",
         "thread",
         "upkeep",
+        "watchful",
     )
 
     def __init__(self, pool: Hooks) -> None:
@@ -70,11 +74,13 @@ class Core:
         self._pool = weakref.ref(pool)
         self._kind = type(pool).__name__
         self.ledger = Ledger()
+        self.monotonic = clock.monotonic
         self.requests = 0  # those that found nothing idle; `lease` counts the others
         self.move_in()
         self.hub: Any = None
         self.options = Options(size=0, min_size=0)
         self.started = False
+        self.watchful = False
         self.manual = False  # by a subclass that never called `ConnectionPool.__init__`
         self.by_hand: Any = None  # what subclasses hold in their own hands; see `subclassing`
         self.forked = False  # this is a child process that has not used the pool yet
@@ -106,7 +112,11 @@ class Core:
     def start(self, options: Options) -> None:
         """Begin to work with these settings. Does not switch."""
         self.options = options
-        self.ledger.size, self.ledger.min_size = options.size, options.min_size
+        ledger = self.ledger
+        ledger.set_limits(options.size, options.min_size, options.burst_limit or options.size)
+        ledger.lifo = options.lifo
+        # Whether every return needs a look, however plain the connection.
+        self.watchful = options.timed or options.lifo or ledger.limit > ledger.size
         self.started = True
         self._begin()
 
@@ -137,7 +147,7 @@ class Core:
             raise AttributeError(
                 f"size is {self.ledger.size} and cannot be set any more, to {size}"
             )
-        self.ledger.size = size
+        self.ledger.set_limits(size, self.ledger.min_size, size)
 
     def must_be_home(self) -> None:
         """Check that this is the thread whose hub the pool belongs to.
@@ -171,19 +181,44 @@ class Core:
 
     def give_back(self, entry: Entry) -> None:
         """End a lease normally: to the longest waiter, or to idle. Does not switch."""
-        fate = entry.fate
-        if fate is None and not self.ledger.shut:
-            entry.idle_since = clock.monotonic()
-            waiter = self.ledger.put_back(entry)
-            if waiter is not None:
-                wake((waiter,))
-            elif entry.guard is not None and not entry.guard.arm():
-                self.retire(entry, "broken")
+        fate, ledger = entry.fate, self.ledger
+        if fate is None and not ledger.shut:
+            entry.idle_since = entry.proved_at = now = self.monotonic()
+            if now >= entry.expires_at:
+                self.retire(entry, entry.ending)
+            elif len(ledger.open) > ledger.limit:
+                self.retire(entry, "drained")
+            elif len(ledger.open) > ledger.size and not (ledger.waiting or ledger.owed):
+                self.retire(entry, "burst")
+            elif ledger.waiters:
+                self._hand_on(entry, ledger.put_back(entry))
+            else:
+                ledger.stow(entry)
+                at = self.upkeep.at
+                due_earlier = entry.expires_at < at or now + self.upkeep.soonest < at
+                if due_earlier or entry.guard is not None:
+                    self._hand_on(entry, None)
         elif fate is None or fate is DISCARDED:
             self.retire(entry, "discarded" if fate else "shutdown")
         elif fate is RENOUNCED:
             entry.fate = RETIRED
             self.closer.begin_unaccounted(entry)
+
+    def put_aside(self, entry: Entry) -> None:
+        """End a probe's lease: it proved alive, but it was not used. Does not switch."""
+        if entry.fate is not None or self.ledger.shut:
+            self.give_back(entry)
+            return
+        entry.proved_at = clock.monotonic()
+        self._hand_on(entry, self.ledger.put_aside(entry))
+
+    def _hand_on(self, entry: Entry, waiter: Waiter | None) -> None:
+        if waiter is not None:
+            wake((waiter,))
+        elif entry.guard is not None and not entry.guard.arm():
+            self.retire(entry, "broken")
+        else:
+            self.upkeep.idles(entry)
 
     def retire(self, entry: Entry, reason: str) -> None:
         """Take an open connection out of service and close it. Does not switch."""
@@ -193,7 +228,7 @@ class Core:
 
     def put_away(self, entry: Entry, reason: str) -> None:
         """Close a connection that the ledger has retired. Does not switch."""
-        entry.fate, entry.plain = RETIRED, False
+        entry.fate, entry.plain, entry.simple = RETIRED, False, False
         self.tally.closed[reason] += 1
         if entry.guard is not None:
             entry.guard.close()
@@ -203,7 +238,7 @@ class Core:
     def renounce(self, entry: Entry) -> None:
         """Take a connection out of the account for a subclass that took it in its own hands."""
         self.ledger.renounce(entry)
-        entry.fate, entry.plain = RENOUNCED, False
+        entry.fate, entry.plain, entry.simple = RENOUNCED, False, False
         self.tally.closed["discarded"] += 1
         if entry.guard is not None:
             entry.guard.close()
@@ -216,7 +251,7 @@ class Core:
         if entry in self.ledger.idle:
             self.retire(entry, "discarded")
         elif entry.fate is None:
-            entry.fate, entry.plain = DISCARDED, False
+            entry.fate, entry.simple = DISCARDED, False
 
     def peer_stirred(self, entry: Entry) -> None:
         """The peer of an idle connection closed, or sent something. Called by its guard."""
@@ -233,7 +268,12 @@ class Core:
         """The record of a new connection, not in the account yet."""
         entry = Entry(connection, next(self._serials))
         entry.guard = Guard.over(self.pool._socket(connection), entry, self)
-        entry.plain = entry.guard is None and not self.resets and not self.pool.keepalive
+        entry.plain = entry.guard is None
+        entry.simple = not (entry.guard or self.resets or self.watchful or self.pool.keepalive)
+        if self.options.max_lifetime is not None:
+            # Drawn once: drawing at each look would favour the early end, and defeat itself.
+            lifetime = self.options.max_lifetime * random.uniform(0.9, 1.0)
+            entry.expires_at = clock.monotonic() + lifetime
         return entry
 
     def welcome(self, entry: Entry) -> None:
@@ -241,6 +281,13 @@ class Core:
         self.tally.opened += 1
         log.debug("%s: opened %r", self.title, entry)
         self.give_back(entry)
+        self.opener.replaced()
+        if self.options.idle_timeout is not None:
+            self.upkeep.rearm()  # more are open than before: others may have idled long enough
+        self.tell_if_ready()
+
+    def tell_if_ready(self) -> None:
+        """Wake those who wait until `min_size` are open, if that is so. Does not switch."""
         if len(self.ledger.open) >= self.ledger.min_size:
             self.readiness.tell()
 

@@ -15,7 +15,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from .ledger import INHERITED
+from .entries import INHERITED
 from .statistics import Tally
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _after_fork_in_child() -> None:
     for core in list(_cores):
         core.forked = True
         for entry in core.ledger.open.values():
-            entry.fate, entry.plain = INHERITED, False
+            entry.fate, entry.simple = INHERITED, False
             core.inherited.append(entry)
         core.ledger.open.clear()
         core.ledger.idle.clear()

@@ -15,7 +15,7 @@ from typing import Any
 
 from .borrowing import borrow, inspect, refuse, settle
 from .core import Core
-from .ledger import Entry
+from .entries import Entry
 
 __all__ = ["Lease", "equip"]
 
@@ -72,7 +72,7 @@ class Lease:
             return
         self.entry = None
         pool = self.pool
-        if kind is None and entry.plain and not pool._lending_waiters:
+        if kind is None and entry.simple and not pool._lending_waiters:
             pool._lending_idle.append(entry)
         else:
             settle(pool._core, entry, kind)

@@ -6,7 +6,8 @@ changes the account completely or raises and changes nothing; none of them can s
 so the account is whole whenever anybody else runs. Callers change the account first and act on
 what it returned (wake, open, close) afterwards.
 
-A unit of capacity, of which there are `size`, is in exactly one place:
+A unit of capacity, of which there are `limit` (`size`, and what a burst may add), is in exactly
+one place:
 
     free      nobody has it
     opening   a connect attempt is under way
@@ -26,7 +27,7 @@ Moves:
     idle, leased -> free      renounce             every idle -> closing   shut_down
 
 # Invariants, asserted by `check`:
-# - len(open) + opening + closing <= size, unless `size` was lowered meanwhile
+# - len(open) + opening + closing <= limit, or has only come down since the limit was lowered
 # - every idle entry is open and stands in `idle` once
 # - nobody waits while a connection is idle: first come, first served
 # - a handed waiter's entry is open and not idle
@@ -38,70 +39,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-__all__ = [
-    "DEAD",
-    "DISCARDED",
-    "HANDED",
-    "INHERITED",
-    "RENOUNCED",
-    "RETIRED",
-    "WAITING",
-    "Entry",
-    "Ledger",
-    "Waiter",
-]
+from .entries import DEAD, HANDED, WAITING, Entry, Waiter
 
-# What a waiter's slot is.
-WAITING, HANDED, DEAD = "waiting", "handed", "dead"
-# What was decided about an entry while somebody held it.
-DISCARDED = "discarded"  # to be closed when its lease ends
-RETIRED = "retired"  # being closed already, lease or not
-RENOUNCED = "renounced"  # no longer in the account; to be closed when its lease ends
-INHERITED = "inherited"  # another process's: never to be written to
-
-
-class Entry:
-    """One open connection and what the pool knows of it."""
-
-    __slots__ = (
-        "__weakref__",
-        "connection",
-        "fate",
-        "guard",
-        "idle_since",
-        "lent",
-        "plain",
-        "serial",
-    )
-
-    def __init__(self, connection: Any, serial: int = 0) -> None:
-        self.connection = connection
-        self.serial = serial
-        self.guard: Any = None  # watches the socket below the connection, where there is one
-        self.plain = False  # may go back to idle without a look at it: the fast path of a return
-        self.fate: str | None = None  # what becomes of it, where that is decided
-        self.lent = False  # somebody has used it since it was opened
-        self.idle_since = 0.0
-
-    def __repr__(self) -> str:
-        return f"<connection {self.serial}>"
-
-
-class Waiter:
-    """A caller in the queue: a slot that a connection or an error can be put into.
-
-    `greenlet` is opaque here: whom to wake. It is None once the caller no longer waits, so that a
-    wake that is already on its way finds nobody.
-    """
-
-    __slots__ = ("entry", "error", "expired", "greenlet", "state")
-
-    def __init__(self, greenlet: Any) -> None:
-        self.greenlet = greenlet
-        self.state = WAITING
-        self.expired = False  # its time is up, and it has not been handed anything
-        self.entry: Entry | None = None
-        self.error: BaseException | None = None
+__all__ = ["Ledger"]
 
 
 class Ledger:
@@ -111,9 +51,13 @@ class Ledger:
         "closing",
         "dead",
         "idle",
+        "lifo",
+        "limit",
         "min_size",
+        "most",
         "open",
         "opening",
+        "owed",
         "shut",
         "size",
         "waiters",
@@ -122,9 +66,13 @@ class Ledger:
     def __init__(self, size: int = 0, min_size: int = 0) -> None:
         # At most, and at least, this many are open; the least even when nobody waits.
         self.size, self.min_size = size, min_size
+        self.limit = size  # what a burst may reach, at least `size`
+        self.most = size  # the limit, or what exceeds it still since it was lowered
+        self.lifo = False  # the latest to come back is lent first, so that the others idle
         self.idle: deque[Entry] = deque()  # first in, first out
         self.open: dict[int, Entry] = {}  # by id(connection)
         self.opening = 0
+        self.owed = 0  # connects wanted in advance, for connections about to be replaced
         self.closing = 0
         self.waiters: deque[Waiter] = deque()  # in order of arrival; holds dead slots too
         self.dead = 0  # how many of `waiters` are dead
@@ -144,20 +92,39 @@ class Ledger:
 
     @property
     def room(self) -> int:
-        """How many units are free."""
-        return self.size - len(self.open) - self.opening - self.closing
+        """How many units are free, those of a burst included."""
+        return self.limit - len(self.open) - self.opening - self.closing
 
     @property
     def wanted(self) -> int:
         """How many more connects should be begun now.
 
-        Up to `min_size`, and one for each waiter for whom none is under way, as far as there is
-        room.
+        Up to `min_size`, and one for each waiter for whom none is under way, as far as `size`
+        goes. Beyond it one after the other: a peak that is over before a connect has ended opens
+        one connection, not one for each waiter.
         """
         if self.shut:
             return 0
         missing = self.min_size - len(self.open) - self.opening
-        return min(self.room, max(missing, self.waiting - self.opening))
+        wanted = max(missing, self.waiting - self.opening, self.owed - self.opening)
+        if wanted <= 0:
+            return 0
+        within_size = self.room - (self.limit - self.size)
+        if within_size <= 0:
+            return max(0, min(self.room, 0 if self.opening else 1))
+        return min(wanted, within_size)
+
+    @property
+    def surplus(self) -> int:
+        """How many more than `size` are open."""
+        return len(self.open) - self.size
+
+    @property
+    def oldest(self) -> Entry | None:
+        """Of the idle entries, the one that has not been used for the longest time."""
+        if not self.idle:
+            return None
+        return self.idle[-1] if self.lifo else self.idle[0]
 
     def leased(self) -> list[Entry]:
         """The entries that somebody holds."""
@@ -179,7 +146,24 @@ class Ledger:
                 waiter.state, waiter.entry = HANDED, entry
                 return waiter
             self.dead -= 1
-        self.idle.append(entry)
+        self.stow(entry)
+        return None
+
+    def seize(self, entry: Entry) -> None:
+        """Lease this idle entry, whichever place it has."""
+        self.idle.remove(entry)
+
+    def put_aside(self, entry: Entry) -> Waiter | None:
+        """End a lease that was no use, a probe: like `put_back`, but it goes back to its place."""
+        self._must_be_leased(entry)
+        if self.waiting:
+            return self.put_back(entry)
+        place = 0
+        for other in self.idle:
+            if (other.idle_since > entry.idle_since) is not self.lifo:
+                break
+            place += 1
+        self.idle.insert(place, entry)
         return None
 
     # -- waiting
@@ -228,12 +212,15 @@ class Ledger:
         if not self.opening:
             raise AssertionError("no attempt is under way")
         self.opening -= 1
+        self._came_down()
 
     def opened(self, entry: Entry) -> None:
         """An attempt brought a connection; it is leased until `put_back`."""
         if id(entry.connection) in self.open:
             raise AssertionError(f"{entry} is open already")
-        self.opening_failed()
+        if not self.opening:
+            raise AssertionError("no attempt is under way")
+        self.opening -= 1
         self.open[id(entry.connection)] = entry
 
     def find(self, connection: Any) -> Entry | None:
@@ -243,6 +230,10 @@ class Ledger:
 
     def renounce(self, entry: Entry) -> None:
         """Take an open connection out of the account; its unit is free."""
+        self._remove(entry)
+        self._came_down()
+
+    def _remove(self, entry: Entry) -> None:
         if self.open.get(id(entry.connection)) is not entry:
             raise AssertionError(f"{entry} is not open")
         if entry in self.idle:
@@ -251,7 +242,7 @@ class Ledger:
 
     def retire(self, entry: Entry) -> None:
         """Take an open connection out of service; its unit is free after `closed_one`."""
-        self.renounce(entry)
+        self._remove(entry)
         self.closing += 1
 
     def closed_one(self) -> None:
@@ -259,6 +250,16 @@ class Ledger:
         if not self.closing:
             raise AssertionError("nothing is closing")
         self.closing -= 1
+        self._came_down()
+
+    def set_limits(self, size: int, min_size: int, limit: int) -> None:
+        """Change how many may be open. Those above a lowered limit stay until they are retired."""
+        self.size, self.min_size, self.limit = size, min_size, limit
+        self.most = limit
+        self._came_down()
+
+    def _came_down(self) -> None:
+        self.most = max(self.limit, len(self.open) + self.opening + self.closing)
 
     def shut_down(self) -> tuple[list[Waiter], list[Entry]]:
         """Take the whole pool out of service: those who wait, and what was idle and is closing."""
@@ -278,7 +279,7 @@ class Ledger:
         entries = {id(entry) for entry in self.open.values()}
         waiting = sum(waiter.state is WAITING for waiter in self.waiters)
         assert min(self.opening, self.closing, self.dead) >= 0, self
-        assert len(self.open) + self.opening + self.closing <= self.size, self
+        assert len(self.open) + self.opening + self.closing <= self.most, self
         assert len(set(idle)) == len(idle), f"an entry is idle twice: {self!r}"
         assert entries.issuperset(idle), f"an idle entry is not open: {self!r}"
         assert all(key == id(entry.connection) for key, entry in self.open.items()), self
@@ -286,6 +287,13 @@ class Ledger:
         assert not (waiting and idle), f"{waiting} wait beside an idle connection: {self!r}"
         assert not any(waiter.state is HANDED for waiter in self.waiters), self
         assert not (self.shut and (idle or waiting)), self
+
+    def stow(self, entry: Entry) -> None:
+        """`put_back` where nobody waits."""
+        if self.lifo:
+            self.idle.appendleft(entry)
+        else:
+            self.idle.append(entry)
 
     def _must_be_leased(self, entry: Entry) -> None:
         if self.open.get(id(entry.connection)) is not entry:

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import weakref
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import gevent
 
 from . import clock
 from .backoff import Backoff
+from .entries import Entry
 from .errors import PoolConnectError, SharedConnectionError
 from .hooks import brief, log, overridden, within
-from .ledger import Entry
 
 if TYPE_CHECKING:
     from .core import Core
@@ -36,6 +37,7 @@ class Opener:
         "_next_start",
         "_reserved",
         "_timer",
+        "_to_go",
         "_warming",
         "attempts",
         "backoff",
@@ -48,6 +50,7 @@ class Opener:
         self.backoff = Backoff()
         self._reserved: set[Any] = set()  # greenlets that hold a unit of the account
         self._timer: Any = None
+        self._to_go: list[Entry] = []  # connections that stay until another takes their place
         self._warming = False
         self._next_start = 0.0
 
@@ -90,7 +93,31 @@ class Opener:
         self._disarm()
         self.attempts.clear()
         self._reserved.clear()
+        self._to_go.clear()
+        self.core.ledger.owed = 0
         self.backoff = Backoff()
+
+    def replace(self, entry: Entry) -> bool:
+        """Order a connection that is to take this one's place; False: there is no room for both."""
+        ledger = self.core.ledger
+        if ledger.room <= 0:
+            return False
+        entry.expires_at = inf  # until `replaced`
+        self._to_go.append(entry)
+        ledger.owed += 1
+        self.pump()
+        return True
+
+    def replaced(self) -> None:
+        """A connection was opened: the one whose place it takes goes."""
+        if self._to_go:
+            self.core.ledger.owed -= 1
+            self._see_off(self._to_go.pop(0))
+
+    def _see_off(self, entry: Entry) -> None:
+        entry.expires_at, entry.simple = -inf, False  # where it is lent: when it comes back
+        if entry.fate is None and entry in self.core.ledger.idle:
+            self.core.retire(entry, entry.ending)
 
     def raise_if_hopeless(self) -> None:
         """Tell a new caller at once what waiting would not mend.
@@ -118,7 +145,9 @@ class Opener:
         try:
             while ledger.room > 0 and not ledger.shut:
                 self._reserve(gevent.getcurrent())
-                if self._attempt():
+                succeeded = self._attempt()
+                core.upkeep.resume()
+                if succeeded:
                     return
                 due = self.backoff.due(somebody_waits=ledger.waiting > 0)
                 gevent.sleep(max(0.0, due - clock.monotonic()))
@@ -215,6 +244,10 @@ class Opener:
             delay,
             brief(error),
         )
+        # A limit holds though its replacement failed.
+        to_go, self._to_go, core.ledger.owed = self._to_go, [], 0
+        for entry in to_go:
+            self._see_off(entry)
         if refused:
             core.tell(core.ledger.dismiss(), lambda: self._refusal(error))
             core.readiness.tell(lambda: self._refusal(error))
@@ -239,6 +272,7 @@ class Opener:
             # Killed before it ran, or an `_addOne` that added nothing.
             self.backoff.failed(None, clock.monotonic())
         self.pump()
+        self.core.upkeep.resume()
 
     # -- units and time
 

@@ -32,6 +32,17 @@ class Options:
     max_connecting: int = 3
     fatal_exc_classes: tuple[type[BaseException], ...] = ()
     name: str | None = None
+    burst_limit: int | None = None
+    idle_timeout: float | None = None
+    max_lifetime: float | None = None
+    check_after: float | None = None
+    lifo: bool = False
+
+    @property
+    def timed(self) -> bool:
+        """Whether the pool has to know how long a connection has been there or idle."""
+        ages = (self.idle_timeout, self.max_lifetime, self.check_after)
+        return any(age is not None for age in ages)
 
     @classmethod
     def checked(
@@ -46,12 +57,22 @@ class Options:
         max_connecting: Any = 3,
         fatal_exc_classes: Any = (),
         name: Any = None,
+        burst_limit: Any = None,
+        idle_timeout: Any = None,
+        max_lifetime: Any = None,
+        check_after: Any = None,
+        lifo: Any = None,
     ) -> Options:
         """Check what `ConnectionPool` was given; see its documentation for the meaning."""
         size = count("size", size, least=1)
         min_size = size if min_size is None else count("min_size", min_size)
         if min_size > size:
             raise ValueError(f"min_size must not be above size ({size}), got {min_size}")
+        limit = size if burst_limit is None else count("burst_limit", burst_limit)
+        if limit < size:
+            raise ValueError(f"burst_limit must not be below size ({size}), got {limit}")
+        if lifo is not None and not isinstance(lifo, bool):
+            raise TypeError(f"lifo must be True, False or None, got {lifo!r}")
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string or None, got {name!r}")
         return cls(
@@ -64,6 +85,11 @@ class Options:
             max_connecting=count("max_connecting", max_connecting, least=1),
             fatal_exc_classes=exception_classes("fatal_exc_classes", fatal_exc_classes),
             name=name,
+            burst_limit=limit,
+            idle_timeout=seconds("idle_timeout", idle_timeout, optional=True),
+            max_lifetime=seconds("max_lifetime", max_lifetime, optional=True),
+            check_after=seconds("check_after", check_after, optional=True, zero=True),
+            lifo=(min_size < size or limit > size) if lifo is None else lifo,
         )
 
 

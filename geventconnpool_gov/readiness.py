@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import clock
 from .borrowing import timed_out
-from .ledger import HANDED, WAITING, Waiter
+from .entries import HANDED, WAITING, Waiter
 from .options import seconds
 from .waiting import new_waiter, park, wake
 

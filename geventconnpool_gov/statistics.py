@@ -22,8 +22,12 @@ REASONS = (
     "interrupted",  # a lease ended in a kill, a `gevent.Timeout` or the like
     "discarded",  # `discard`, or taken away by a subclass
     "peer_closed",  # found closed, or with unread data, while it was idle
-    "check_failed",  # did not answer its keepalive
+    "check_failed",  # did not answer its keepalive, or the check before it was to be lent
     "reset_failed",  # `_reset` raised
+    "idle_timeout",  # not used for `idle_timeout`, and more than `min_size` open
+    "max_lifetime",  # as old as `max_lifetime` lets it become
+    "burst",  # one of more than `size`, and nobody waited
+    "drained",  # replaced by `drain`, or surplus after `resize`
     "shutdown",  # the pool was closed
 )
 
@@ -33,8 +37,9 @@ class PoolStats:
     """The state of a pool at one moment, and its counts since it was made."""
 
     name: str | None
-    size: int  #: the most connections that may be open
+    size: int  #: the most connections that may be open, but for a burst
     min_size: int  #: kept open when idle
+    burst_limit: int  #: the most connections that may be open under load
     open: int  #: connections open: idle or in use
     idle: int  #: of these, waiting for a caller
     in_use: int  #: of these, held by somebody
@@ -49,6 +54,8 @@ class PoolStats:
     connect_errors: int  #: connects that failed
     last_connect_error: str | None  #: the newest of these
     closed: Mapping[str, int]  #: connections closed, by reason
+    checks: int  #: checks before lending
+    check_failures: int  #: of these, without an answer
     keepalives: int  #: keepalive probes sent
     keepalive_failures: int  #: of these, without an answer
 
@@ -67,6 +74,8 @@ class Tally:
     cancelled: int = 0
     opened: int = 0
     connect_errors: int = 0
+    checks: int = 0
+    check_failures: int = 0
     keepalives: int = 0
     keepalive_failures: int = 0
     closed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
@@ -79,6 +88,7 @@ def snapshot(core: Core) -> PoolStats:
         name=core.options.name,
         size=ledger.size,
         min_size=ledger.min_size,
+        burst_limit=ledger.limit,
         open=len(ledger.open),
         idle=len(ledger.idle),
         in_use=ledger.in_use,
@@ -93,6 +103,8 @@ def snapshot(core: Core) -> PoolStats:
         connect_errors=tally.connect_errors,
         last_connect_error=None if last is None else brief(last),
         closed=dict(tally.closed),
+        checks=tally.checks,
+        check_failures=tally.check_failures,
         keepalives=tally.keepalives,
         keepalive_failures=tally.keepalive_failures,
     )

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from .entries import Entry
 from .lease import Lease
-from .ledger import Entry
 from .options import UNSET
 
 if TYPE_CHECKING:

@@ -1,45 +1,69 @@
 """What does the pool do by itself, and when?
 
-The keepalive: a connection that has been idle for `keepalive` seconds must answer `_keepalive`, or
-it is closed and replaced. One at a time, the longest idle first, each probe bounded by
-`check_timeout`; a connection under probe is leased, so callers never meet it, and callers are
-never asked to wait while another connection is idle.
+It looks after what is idle. A connection whose lifetime has ended is closed and replaced; one that
+nobody has used for `idle_timeout` is closed, while more than `min_size` are open; one that has not
+proved alive for `keepalive` seconds must answer `_keepalive`, or it is closed and replaced. Probes
+go one at a time, each bounded by `check_timeout`; a connection under probe is leased, so callers
+never meet it, and callers are never asked to wait while another connection is idle.
 
-One timer per pool. It holds the pool weakly, so that an abandoned pool is collected and the timer
-finds nothing; and it does not keep the event loop alive.
+Connections that expire together are replaced a few at a time: no more are on their way out and in
+than `max_connecting`. Where a burst may exceed `size`, and connecting works, the replacement comes
+first.
+
+One timer per pool, armed for the next thing that is due and for nothing else. It holds the pool
+weakly, so that an abandoned pool is collected and the timer finds nothing; and it does not keep
+the event loop alive.
 """
 
 from __future__ import annotations
 
 import weakref
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import gevent
 
 from . import clock
-from .hooks import brief, log, overridden, within
-from .ledger import Entry
+from .borrowing import fit
+from .entries import Entry
+from .health import probe
+from .hooks import log, overridden
 
 if TYPE_CHECKING:
     from .core import Core
 
 __all__ = ["Upkeep"]
 
+LONG_AGO = -1e12  # on any clock
+
 
 class Upkeep:
     """The periodic work of one pool."""
 
-    __slots__ = ("__weakref__", "_every", "_timer", "core", "worker")
+    __slots__ = (
+        "__weakref__",
+        "_every",
+        "_held_up",
+        "_timer",
+        "at",
+        "core",
+        "soonest",
+        "worker",
+    )
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self._every = 0.0
+        self._every = inf  # the keepalive's interval
+        self.at = inf  # what the timer is armed for, on the pool's clock
+        self.soonest = inf  # no idle connection needs anything sooner than this, but its lifetime
+        self._held_up = False  # something is due, and waits for connects or closes to end
         self._timer: Any = None
         self.worker: Any = None  # the greenlet that probes
 
     def start(self) -> None:
-        """Begin, if the pool has a keepalive. Does not switch."""
+        """Begin with the keepalive, if the pool has one. Does not switch."""
         pool = self.core.pool
+        self._reckon()
         if not pool.keepalive:
             return
         if overridden(pool, "_keepalive_periodic"):
@@ -51,104 +75,168 @@ class Upkeep:
                 pool.keepalive,
             )
         else:
-            self.every(float(pool.keepalive))
+            self._every = float(pool.keepalive)
+            self._reckon()
 
-    def every(self, seconds: float) -> None:
-        """Probe each connection that idles this long."""
-        self._every = seconds
-        self._arm()
+    def _reckon(self) -> None:
+        options = self.core.options
+        limits = (self._every, options.idle_timeout, options.check_after)
+        self.soonest = min(limit for limit in limits if limit is not None)
 
     def stop(self) -> None:
         """End it; what is under probe is closed. Does not switch."""
-        self._every = 0.0
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
-            self._timer = None
+        self._every = self.soonest = inf
+        self._disarm()
         if self.worker is not None:
             self.worker.kill(block=False)
 
     def forget(self) -> None:
         """In a forked child: nothing of the parent's goes on here."""
         self.worker = None
-        self._every = 0.0
-        if self._timer is not None:
-            self._timer.close()
-            self._timer = None
+        self._every = self.soonest = inf
+        self._disarm()
 
     def run_by_hand(self) -> None:
         """See `ConnectionPool._keepalive_periodic`: probe until this greenlet is killed."""
-        self.core.ready_here()
-        if not self.core.pool.keepalive:
-            raise ValueError(f"keepalive is {self.core.pool.keepalive!r}: nothing to do")
-        begun_here = not self._every
+        core = self.core
+        core.ready_here()
+        if not core.pool.keepalive:
+            raise ValueError(f"keepalive is {core.pool.keepalive!r}: nothing to do")
+        begun_here = self._every == inf
         if begun_here:
-            self.every(float(self.core.pool.keepalive))
+            self._every = float(core.pool.keepalive)
+            self._reckon()
+            self.rearm()
         try:
-            while not self.core.ledger.shut:
-                gevent.sleep(float(self.core.pool.keepalive))
+            while not core.ledger.shut:
+                gevent.sleep(float(core.pool.keepalive))
         finally:
             if begun_here:
                 self.stop()
 
-    def _arm(self) -> None:
-        if not self._every or self.core.ledger.shut:
-            return
-        idle = self.core.ledger.idle
-        wait = self._every
-        if idle:
-            wait = max(0.0, idle[0].idle_since + self._every - clock.monotonic())
-        if self._timer is not None:
-            self._timer.close()
-        self._timer = gevent.get_hub().loop.timer(wait, ref=False)
-        self._timer.start(_due, weakref.ref(self), update=True)
+    # -- when
 
-    def begin(self) -> None:
-        """It is time: probe what is due, in a greenlet. Does not switch."""
-        self.worker = gevent.Greenlet(self._probe_due)
-        self.worker.rawlink(self._ended)
-        self.worker.start()
+    def idles(self, entry: Entry) -> None:
+        """An entry became idle: something may be due earlier than the timer knows."""
+        due = self._due(entry)
+        if due < self.at:
+            self._arm(due)
+
+    def rearm(self) -> None:
+        """Arm the timer for what is due next, after a change that touches many."""
+        self._disarm()
+        due = min(map(self._due, self.core.ledger.idle), default=inf)
+        if due < inf and not self.core.ledger.shut:
+            self._arm(due)
+
+    def resume(self) -> None:
+        """A connect or a close has ended: go on with what it held up."""
+        if self._held_up:
+            self._held_up = False
+            self.tend()
+
+    def _due(self, entry: Entry) -> float:
+        due = min(entry.expires_at, entry.proved_at + self._every)
+        patience, check_after = self.core.options.idle_timeout, self.core.options.check_after
+        if check_after is not None and entry.plain:
+            due = min(due, entry.proved_at + check_after)
+        if patience is not None and len(self.core.ledger.open) > self.core.ledger.min_size:
+            due = min(due, entry.idle_since + patience)
+        return due
+
+    def _arm(self, due: float) -> None:
+        self._disarm()
+        self.at = due
+        wait = max(0.0, due - clock.monotonic())
+        self._timer = gevent.get_hub().loop.timer(wait, ref=False)
+        self._timer.start(_tend, weakref.ref(self), update=True)
+
+    def _disarm(self) -> None:
+        self.at = inf
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    # -- what
+
+    def tend(self) -> None:
+        """Do what is due now. Does not switch."""
+        now = clock.monotonic()
+        self._end_lifetimes(now)
+        self._end_idleness(now)
+        self._mark_for_checks(now)
+        if self._to_probe(now) is not None and self.worker is None:
+            self.worker = gevent.Greenlet(self._probe_due)
+            self.worker.rawlink(self._ended)
+            self.worker.start()
+        self._disarm()
+        if self.worker is None and not self._held_up:
+            self.rearm()
+
+    def doubt(self) -> None:
+        """A connection was found dead: look at all the others at once."""
+        ledger = self.core.ledger
+        for entry in list(ledger.idle):
+            entry.proved_at, entry.plain = LONG_AGO, False
+            if entry.guard is not None and not entry.guard.alive():
+                self.core.retire(entry, "peer_closed")
+        if self.worker is None:
+            self.tend()
+
+    def _end_lifetimes(self, now: float) -> None:
+        core, ledger = self.core, self.core.ledger
+        for entry in [entry for entry in ledger.idle if entry.expires_at <= now]:
+            moving = ledger.opening + ledger.closing
+            first = ledger.limit > ledger.size and not core.opener.backoff.failures
+            if moving >= core.options.max_connecting or (first and moving and not ledger.room):
+                self._held_up = True
+                return
+            if not (first and core.opener.replace(entry)):
+                core.retire(entry, entry.ending)
+
+    def _end_idleness(self, now: float) -> None:
+        core, ledger = self.core, self.core.ledger
+        patience = core.options.idle_timeout
+        while patience is not None and len(ledger.open) > ledger.min_size:
+            oldest = ledger.oldest
+            if oldest is None or oldest.idle_since + patience > now:
+                return
+            core.retire(oldest, "idle_timeout")
+
+    def _mark_for_checks(self, now: float) -> None:
+        check_after = self.core.options.check_after
+        if check_after is not None:
+            for entry in self.core.ledger.idle:
+                entry.plain = entry.plain and now < entry.proved_at + check_after
+
+    def _to_probe(self, now: float) -> Entry | None:
+        if self._every == inf or not self.core.ledger.idle:
+            return None
+        entry = min(self.core.ledger.idle, key=lambda entry: entry.proved_at)
+        return entry if entry.proved_at + self._every <= now else None
+
+    def _probe_due(self) -> None:
+        core = self.core
+        while (entry := self._to_probe(clock.monotonic())) is not None:
+            core.ledger.seize(entry)
+            if not fit(core, entry):
+                continue
+            core.tally.keepalives += 1
+            failures = (Exception, gevent.Timeout)
+            if probe(core, entry, "keepalive", core.pool._keepalive, failures):
+                core.put_aside(entry)
+            else:
+                core.tally.keepalive_failures += 1
+                self.doubt()
 
     def _ended(self, worker: Any) -> None:
         if worker is self.worker:
             self.worker = None
-            self._arm()
-
-    def _probe_due(self) -> None:
-        ledger = self.core.ledger
-        while ledger.idle and self._every:
-            if ledger.idle[0].idle_since + self._every > clock.monotonic():
-                return
-            entry = ledger.take()
-            assert entry is not None
-            self._probe(entry)
-
-    def _probe(self, entry: Entry) -> None:
-        core, tally = self.core, self.core.tally
-        guard = entry.guard
-        if guard is not None:
-            guard.disarm()
-            if not guard.alive():
-                core.retire(entry, "peer_closed")
-                return
-        tally.keepalives += 1
-        reason = "interrupted"
-        try:
-            within(core.options.check_timeout, "keepalive", core.pool._keepalive, entry.connection)
-            entry.lent = True
-            reason = ""
-        except (Exception, gevent.Timeout) as error:
-            tally.keepalive_failures += 1
-            reason = "check_failed"
-            log.warning("%s: keepalive of %r failed: %s", core.title, entry, brief(error))
-        finally:
-            if reason and entry.fate is None:
-                core.retire(entry, reason)
-            else:
-                core.give_back(entry)
+            self.rearm()
 
 
-def _due(reference: weakref.ref[Upkeep]) -> None:
+def _tend(reference: weakref.ref[Upkeep]) -> None:
     upkeep = reference()
     if upkeep is not None and not upkeep.core.forked:
-        upkeep.begin()
+        upkeep.tend()

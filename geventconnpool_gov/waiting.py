@@ -13,8 +13,8 @@ from typing import Any
 
 import gevent
 
+from .entries import WAITING, Waiter
 from .errors import PoolError
-from .ledger import WAITING, Waiter
 
 __all__ = ["new_waiter", "park", "wake"]
 

@@ -33,6 +33,11 @@ BAD = [
     ({"exc_classes": "OSError"}, TypeError, "exc_classes must hold exception classes, got 'OSErr"),
     ({"fatal_exc_classes": 3}, TypeError, "fatal_exc_classes must hold exception classes, got 3"),
     ({"name": 7}, TypeError, "name must be a string or None, got 7"),
+    ({"burst_limit": 0}, ValueError, "burst_limit must not be below size (1), got 0"),
+    ({"idle_timeout": 0}, ValueError, "idle_timeout must be above zero seconds, got 0"),
+    ({"max_lifetime": -1}, ValueError, "max_lifetime must be above zero seconds, got -1"),
+    ({"check_after": "1"}, TypeError, "check_after must be a number of seconds or None, got '1'"),
+    ({"lifo": 1}, TypeError, "lifo must be True, False or None, got 1"),
     ({"idle_timeuot": 3}, TypeError, "unexpected keyword argument 'idle_timeuot'"),
 ]
 

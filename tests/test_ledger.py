@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from geventconnpool_gov.ledger import DEAD, HANDED, WAITING, Entry, Ledger, Waiter
+from geventconnpool_gov.entries import DEAD, HANDED, WAITING, Entry, Waiter
+from geventconnpool_gov.ledger import Ledger
 
 
 def filled(size: int, idle: int) -> Ledger:

@@ -1,0 +1,113 @@
+"""Promise 5: what idled long proves itself before it is lent, bounded, and the dead are found."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+from pools import Pool, assert_whole, hold
+
+
+class Checked(Pool):
+    """`answers` says how the next checks go; later ones succeed."""
+
+    def __init__(self, *args, answers=(), **options):
+        self.answers, self.checked = list(answers), []
+        super().__init__(*args, **options)
+
+    def _check(self, c) -> None:
+        self.checked.append(c)
+        step = self.answers.pop(0) if self.answers else 0.0
+        if not isinstance(step, float):
+            raise step
+        gevent.sleep(step)
+
+
+def test_only_a_connection_that_idled_longer_than_check_after_is_checked(virtual_clock):
+    with Checked(1, check_after=30) as pool:
+        hold(pool, 0)
+        gevent.sleep(29)
+        hold(pool, 0)
+        assert pool.checked == []
+        gevent.sleep(31)
+        hold(pool, 0)
+        assert len(pool.checked) == 1
+
+
+def test_one_that_fails_its_check_is_replaced_and_its_caller_does_not_notice(virtual_clock):
+    with Checked(2, check_after=30, answers=[OSError("gone")]) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        assert hold(pool, 0) is pool.checked[1]
+        stats = pool.stats()
+        assert (stats.checks, stats.check_failures, stats.closed["check_failed"]) == (2, 1, 1)
+        assert_whole(pool)
+
+
+def test_when_one_is_found_dead_the_others_are_checked_however_short_they_idled(virtual_clock):
+    with Checked(3, check_after=30, answers=[OSError("restarted")] * 3) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(20)
+        hold(pool, 0), hold(pool, 0)  # two of the three are fresh
+        gevent.sleep(15)
+        old = set(pool.made)
+        assert hold(pool, 0) not in old
+        assert pool.stats().closed["check_failed"] == 3
+
+
+def test_a_check_that_hangs_costs_one_connection_and_check_timeout(virtual_clock):
+    with Checked(1, check_after=30, check_timeout=2, answers=[10.0**6]) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        began = virtual_clock.now
+        hold(pool, 0)
+        assert virtual_clock.now - began == pytest.approx(2)
+        assert_whole(pool)
+
+
+def test_an_interrupted_check_closes_the_connection_and_loses_nothing(virtual_clock):
+    with Checked(1, check_after=30, answers=[100.0]) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        with pytest.raises(gevent.Timeout), gevent.Timeout(1):
+            hold(pool, 0)
+        assert pool.stats().closed["interrupted"] == 1
+        assert_whole(pool)
+
+
+def test_callers_behind_a_hanging_check_are_served_by_the_others(virtual_clock):
+    with Checked(2, check_after=30, answers=[4.0]) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        checking = gevent.spawn(hold, pool, 0)
+        gevent.sleep(0)
+        began = virtual_clock.now
+        hold(pool, 0)
+        assert virtual_clock.now == began
+        checking.join()
+
+
+def test_the_check_is_the_keepalive_where_there_is_no_other(virtual_clock):
+    class Kept(Pool):
+        probed = 0
+
+        def _keepalive(self, c) -> None:
+            self.probed += 1
+
+    with Kept(1, check_after=10) as pool:
+        hold(pool, 0)
+        gevent.sleep(11)
+        hold(pool, 0)
+        assert pool.probed == 1
+
+
+def test_a_probe_by_the_keepalive_spares_the_check(virtual_clock):
+    class Kept(Checked):
+        def _keepalive(self, c) -> None:
+            pass
+
+    with Kept(1, check_after=30, keepalive=20) as pool:
+        pool.wait_until_ready()
+        for _ in range(10):
+            gevent.sleep(31)
+            hold(pool, 0)
+        assert pool.checked == []
