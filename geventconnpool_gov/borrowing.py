@@ -152,9 +152,7 @@ def settle(core: Core, entry: Entry, kind: type[BaseException] | None) -> None:
         core.hub.loop.run_callback_threadsafe(settle, core, entry, kind)
     elif entry.fate not in (None, DISCARDED):
         core.give_back(entry)
-    elif kind is not None and issubclass(
-        kind, exception_classes("exc_classes", core.pool.exc_classes)
-    ):
+    elif kind is not None and _is_broken(core, kind):
         core.retire(entry, "broken")
     elif kind is not None and not issubclass(kind, Exception):
         core.retire(entry, "interrupted")
@@ -162,6 +160,14 @@ def settle(core: Core, entry: Entry, kind: type[BaseException] | None) -> None:
         _reset(core, entry)
     else:
         core.give_back(entry)
+
+
+def _is_broken(core: Core, kind: type[BaseException]) -> bool:
+    try:
+        return issubclass(kind, exception_classes("exc_classes", core.pool.exc_classes))
+    except TypeError as error:  # a subclass set it to something else
+        log.error("%s: %s; closing the connection, in doubt", core.title, brief(error))
+        return True
 
 
 def _reset(core: Core, entry: Entry) -> None:

@@ -72,7 +72,7 @@ class Guard:
             fd = socket if isinstance(socket, int) else socket.fileno()
             if isinstance(fd, int) and fd >= 0 and stat.S_ISSOCK(os.fstat(fd).st_mode):
                 return cls(socket, fd, entry, listener)
-        except (OSError, ValueError, AttributeError, TypeError):
+        except Exception:
             pass  # not a socket at all: its connection is checked by use alone
         return None
 
@@ -94,7 +94,7 @@ class Guard:
             if events[0][1] & _HUNG_UP:
                 return False
             return self._only_tickets(fresh) if self._tls else fresh
-        except (OSError, ValueError):
+        except Exception:  # whatever such an object raises, a caller must not meet it
             return False
 
     def _only_tickets(self, fresh: bool) -> bool:

@@ -92,7 +92,10 @@ def within(limit: float | None, what: str, function: Callable[..., Any], *args: 
 
 def brief(error: BaseException) -> str:
     """One line about an error, short enough for a log and for `stats()`."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "(its text cannot be had)"
     if len(text) > 200:
         text = text[:199] + "…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -197,3 +197,29 @@ def test_no_descriptor_is_left_behind():
                 ask(pool)
         gevent.sleep(0.05)
         assert descriptors() <= before + 1
+
+
+def test_whatever_an_odd_socket_raises_nobody_meets_it_and_nothing_is_lost():
+    class Odd:
+        broken = False
+
+        def __init__(self, sock):
+            self.sock = sock
+
+        def fileno(self):
+            if self.broken:
+                raise LookupError("odd")
+            return self.sock.fileno()
+
+        def close(self):
+            self.sock.close()
+
+    class OddPool(TcpPool):
+        def _new_connection(self) -> object:
+            return Odd(super()._new_connection())
+
+    with echo() as peer, OddPool(1, peer) as pool:
+        old = hold(pool, 0)
+        old.broken = True
+        assert hold(pool, 0) is not old
+        assert pool.stats().idle == 1

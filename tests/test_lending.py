@@ -36,6 +36,25 @@ def test_any_other_exception_returns_the_connection(virtual_clock, error):
         assert hold(pool, 0) is used
 
 
+def test_exc_classes_that_a_subclass_spoiled_cost_a_connection_and_no_capacity(virtual_clock):
+    with Pool(1) as pool:
+        pool.exc_classes = None
+        with pytest.raises(LookupError), pool.get() as used:
+            raise LookupError
+        assert used is not hold(pool, 0)
+        assert_whole(pool)
+
+
+def test_an_error_that_cannot_be_printed_is_an_error_like_any_other(virtual_clock):
+    class Mute(OSError):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    with Pool(1, connects=[Mute(), Mute()]) as pool:
+        assert_whole(pool)
+        assert pool.stats().last_connect_error == "Mute: (its text cannot be had)"
+
+
 def test_a_discarded_connection_is_closed_when_its_lease_ends_and_not_before(virtual_clock):
     with Pool(1) as pool:
         with pool.get() as used:
