@@ -140,20 +140,16 @@ class Opener:
         core.ready_here()
         if ledger.room <= 0:
             core.by_hand.abandon_one()
-        asked = core.manual and ledger.min_size < ledger.size
-        ledger.min_size += asked
-        try:
-            while ledger.room > 0 and not ledger.shut:
-                self._reserve(gevent.getcurrent())
-                succeeded = self._attempt()
-                core.upkeep.resume()
-                if succeeded:
-                    return
-                due = self.backoff.due(somebody_waits=ledger.waiting > 0)
-                gevent.sleep(max(0.0, due - clock.monotonic()))
-        except BaseException:
-            ledger.min_size -= asked and ledger.min_size > 0
-            raise
+        while ledger.room > 0 and not ledger.shut:
+            self._reserve(gevent.getcurrent())
+            succeeded = self._attempt()
+            core.upkeep.resume()
+            if succeeded:
+                break
+            due = self.backoff.due(somebody_waits=ledger.waiting > 0)
+            gevent.sleep(max(0.0, due - clock.monotonic()))
+        if core.manual and ledger.min_size < ledger.size:
+            ledger.min_size += 1  # from now on, not before: killing this greenlet ends the attempt
 
     def adopt_by_hand(self, connection: Any) -> Entry:
         """Take a connection that a subclass opened itself into the account.

@@ -105,6 +105,16 @@ def test_starting_over_while_connects_are_under_way_leaves_none_behind(virtual_c
     ended(pool)
 
 
+def test_killing_the_greenlets_of_a_pool_made_by_hand_ends_its_failing_connects(virtual_clock):
+    pool = ByHand(2, connects=[OSError("down"), OSError("down"), 50.0, 50.0, 50.0])
+    gevent.sleep(20)
+    gevent.killall(pool.greenlets)
+    gevent.sleep(1000)
+    assert pool.made == []
+    assert pool.stats().opening == 0
+    pool.close()
+
+
 def test_a_pool_made_by_hand_and_emptied_opens_nothing_by_itself(virtual_clock):
     pool = ByHand(2)
     gevent.sleep(1)
