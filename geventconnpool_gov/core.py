@@ -65,7 +65,6 @@ class Core:
         "tally",
         "thread",
         "upkeep",
-        "watchful",
     )
 
     def __init__(self, pool: Hooks) -> None:
@@ -80,7 +79,6 @@ class Core:
         self.hub: Any = None
         self.options = Options(size=0, min_size=0)
         self.started = False
-        self.watchful = False
         self.manual = False  # by a subclass that never called `ConnectionPool.__init__`
         self.by_hand: Any = None  # what subclasses hold in their own hands; see `subclassing`
         self.forked = False  # this is a child process that has not used the pool yet
@@ -107,6 +105,13 @@ class Core:
         self.home.acquire()
         self.thread = _get_ident()
 
+    def arrange_lending(self, pool: Hooks) -> None:
+        """Have the common way of a return, in `lease`, do what the settings ask for."""
+        ledger = self.ledger
+        timed = self.options.timed or ledger.lifo or bool(pool.keepalive)
+        pool._lending_clock = self.monotonic if timed else None
+        pool._lending_stow = ledger.idle.appendleft if ledger.lifo else ledger.idle.append
+
     # -- starting
 
     def start(self, options: Options) -> None:
@@ -115,13 +120,12 @@ class Core:
         ledger = self.ledger
         ledger.set_limits(options.size, options.min_size, options.burst_limit or options.size)
         ledger.lifo = options.lifo
-        # Whether every return needs a look, however plain the connection.
-        self.watchful = options.timed or options.lifo or ledger.limit > ledger.size
         self.started = True
         self._begin()
 
     def _begin(self) -> None:
         self.hub = gevent.get_hub()
+        self.arrange_lending(self.pool)
         self.upkeep.start()
         self.opener.warm_up()
 
@@ -135,6 +139,7 @@ class Core:
         self.options = Options(size=self.ledger.size, min_size=0)
         self.started = self.manual = True
         self.hub = gevent.get_hub()
+        self.arrange_lending(self.pool)
 
     def set_size(self, size: Any) -> None:
         """Take the size that a subclass sets by hand, before the pool begins to work.
@@ -269,7 +274,8 @@ class Core:
         entry = Entry(connection, next(self._serials))
         entry.guard = Guard.over(self.pool._socket(connection), entry, self)
         entry.plain = entry.guard is None
-        entry.simple = not (entry.guard or self.resets or self.watchful or self.pool.keepalive)
+        bursts = self.ledger.limit > self.ledger.size
+        entry.simple = not (entry.guard or self.resets or bursts)
         if self.options.max_lifetime is not None:
             # Drawn once: drawing at each look would favour the early end, and defeat itself.
             lifetime = self.options.max_lifetime * random.uniform(0.9, 1.0)

@@ -25,6 +25,8 @@ class Hooks(Protocol):
     keepalive: Any
     _lending_count: int
     _lending_home: Any
+    _lending_clock: Any
+    _lending_stow: Any
 
     def _new_connection(self) -> Any: ...
     def _keepalive(self, c: Any) -> Any: ...
@@ -43,7 +45,9 @@ class _Gone:
     exc_classes = (OSError,)
     keepalive = None
     _lending_count = 0
-    _lending_home = None
+    _lending_home: Any = None
+    _lending_clock: Any = None
+    _lending_stow: Any = None
 
     def _new_connection(self) -> Any:
         raise RuntimeError("the pool has been collected")

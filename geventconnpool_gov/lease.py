@@ -27,6 +27,7 @@ def equip(pool: Any, core: Core) -> None:
     pool._lending_idle = core.ledger.idle
     pool._lending_waiters = core.ledger.waiters
     pool._lending_count = 0
+    core.arrange_lending(pool)
 
 
 class Lease:
@@ -73,6 +74,15 @@ class Lease:
         self.entry = None
         pool = self.pool
         if kind is None and entry.simple and not pool._lending_waiters:
-            pool._lending_idle.append(entry)
-        else:
-            settle(pool._core, entry, kind)
+            monotonic = pool._lending_clock
+            if monotonic is None:
+                pool._lending_idle.append(entry)
+                return
+            now = monotonic()
+            upkeep = pool._core.upkeep
+            # Nothing to do where the pool's timer comes before this connection is due.
+            if now < entry.expires_at >= upkeep.at <= now + upkeep.soonest:
+                entry.idle_since = entry.proved_at = now
+                pool._lending_stow(entry)
+                return
+        settle(pool._core, entry, kind)

@@ -105,6 +105,7 @@ class Upkeep:
         begun_here = self._every == inf
         if begun_here:
             self._every = float(core.pool.keepalive)
+            core.arrange_lending(core.pool)
             self._reckon()
             self.rearm()
         try:
