@@ -7,7 +7,7 @@ from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
-from benchmarks.pools import Bare, ours, upstream
+from benchmarks.pools import Bare, ours, ours_with_every_option, upstream
 
 ROUNDS, BORROWS = 41, 5_000
 
@@ -15,7 +15,12 @@ ROUNDS, BORROWS = 41, 5_000
 def measure() -> Iterator[tuple[str, float]]:
     """Yield each pool's cost in units of the bare parts'."""
     bare = Bare(10)
-    pools = {"this project": ours(10), "upstream": upstream(10), "the parts as a generator": bare}
+    pools = {
+        "this project": ours(10),
+        "this project, every option on": ours_with_every_option(10),
+        "upstream": upstream(10),
+        "the parts as a generator": bare,
+    }
     loops: dict[str, Callable[[], int]] = {who: _borrowing(pool) for who, pool in pools.items()}
     took: dict[str, list[int]] = {who: [] for who in (*loops, "parts")}
     for _ in range(ROUNDS):  # in turn, so that noise meets all of them

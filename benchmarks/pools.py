@@ -27,6 +27,9 @@ class Ours(ConnectionPool):
     def _new_connection(self) -> object:
         return object()
 
+    def _keepalive(self, c: object) -> None:
+        """Answer at once."""
+
 
 class Bare:
     """A semaphore and a deque: what a pool cannot do without."""
@@ -46,11 +49,17 @@ class Bare:
                 self.idle.append(connection)
 
 
-def ours(size: int) -> Ours:
+def ours(size: int, **options: float) -> Ours:
     """Our pool, with its connections open."""
-    pool = Ours(size)
+    pool = Ours(size, **options)
     pool.wait_until_ready(10)
     return pool
+
+
+def ours_with_every_option(size: int) -> Ours:
+    """Our pool with every option that looks at time switched on."""
+    hour = 3600.0
+    return ours(size, keepalive=hour, idle_timeout=hour, max_lifetime=hour, check_after=hour)
 
 
 def upstream(size: int) -> Any:
