@@ -104,7 +104,9 @@ class Closer:
         if core.forked:
             let_go(core)
         self.shut()
-        if timeout is not None and core.ledger.open:
+        if timeout == 0:
+            self._end_leases()
+        elif timeout is not None and core.ledger.open:
             self._end_leases_in(timeout)
         if gevent.getcurrent() is gevent.get_hub():
             return  # in a callback of the loop, nothing may wait

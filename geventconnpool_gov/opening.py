@@ -79,8 +79,6 @@ class Opener:
                 return
             self._next_start = now + core.pool.SPAWN_FREQUENCY
             self._begin()
-        if len(ledger.open) >= ledger.min_size:
-            self._warming = False
 
     def stop(self) -> None:
         """Interrupt what is under way; the pool is closed. Does not switch."""
@@ -220,6 +218,8 @@ class Opener:
             raise
         self._reserved.discard(gevent.getcurrent())
         core.ledger.opened(entry)
+        if len(core.ledger.open) >= core.ledger.min_size:
+            self._warming = False
         if failures := self.backoff.succeeded():
             log.info("%s: connecting works again after %d failures", core.title, failures)
         core.welcome(entry)

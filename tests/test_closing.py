@@ -152,3 +152,71 @@ def test_a_discard_waits_for_nothing_though_the_close_hangs(virtual_clock):
         assert virtual_clock.now == 0
         gevent.sleep(100)
         pool.closing_takes = 0
+
+
+def test_a_lease_whose_connection_was_closed_under_it_ends_without_a_word(virtual_clock):
+    pool = Pool(1)
+    pool.wait_until_ready()
+    with pool.get() as used:
+        pool.close(timeout=0)
+        assert used.closed == 1
+    gevent.sleep(1)
+    assert used.closed == 1
+    assert pool.stats().closed["shutdown"] == 1
+    assert sum(pool.stats().closed.values()) == 1
+
+
+def test_each_waiter_is_told_by_an_error_of_its_own(virtual_clock):
+    pool = Pool(1, connects=[100])
+    waiters = [gevent.spawn(hold, pool, 0) for _ in range(2)]
+    starter = gevent.spawn(pool.wait_until_ready)
+    gevent.sleep(1)
+    pool.close()
+    errors = [waiter.exception for waiter in (*waiters, starter) if waiter.join() is None]
+    assert all(isinstance(error, PoolClosed) for error in errors)
+    assert len(set(map(id, errors))) == 3
+
+
+def test_a_waiter_whose_connection_is_closed_at_the_hand_off_is_told_and_nothing_is_lost(
+    virtual_clock,
+):
+    pool = Pool(1)
+    pool.wait_until_ready()
+    lease = pool.get()
+    lease.__enter__()
+    waiter = gevent.spawn(hold, pool, 0)
+    gevent.sleep(0)
+    lease.__exit__(None, None, None)  # handed over
+    pool.close(timeout=0)  # and taken away, before the waiter has run
+    waiter.join()
+    assert isinstance(waiter.exception, PoolClosed)
+    assert pool.still_open == []
+
+
+def test_a_discarded_connection_is_not_reset_nor_is_one_of_a_closed_pool(virtual_clock):
+    class Resetting(Pool):
+        resets = 0
+
+        def _reset(self, c):
+            self.resets += 1
+
+    pool = Resetting(1)
+    with pool.get() as used:
+        pool.discard(used)
+    with pool.get():
+        pool.close()
+    assert pool.resets == 0
+
+
+def test_a_connection_closed_under_its_reset_is_closed_once(virtual_clock):
+    class Resetting(Pool):
+        def _reset(self, c):
+            gevent.sleep(1)
+            raise OSError("gone")
+
+    pool = Resetting(1)
+    user = gevent.spawn(hold, pool, 0)
+    gevent.sleep(0.5)
+    pool.close(timeout=0)
+    user.get()
+    assert [connection.closed for connection in pool.made] == [1]

@@ -159,3 +159,39 @@ def test_ten_thousand_waiters_on_ten_connections_are_served_in_order(virtual_clo
 
         gevent.joinall([gevent.spawn(client, n) for n in range(10_000)])
     assert served == list(range(10_000))
+
+
+def test_a_dead_connection_does_not_start_the_time_of_a_wait_anew(virtual_clock):
+    with Pool(1, connects=[0] + [100.0] * 9, timeout=10) as pool:
+        pool.wait_until_ready()
+        with pool.get():
+            waiter = gevent.spawn(hold, pool, 0)
+            gevent.sleep(6)
+        (entry,) = pool._core.ledger.open.values()
+        entry.guard = DeadGuard()
+        waiter.join()
+        assert isinstance(waiter.exception, PoolTimeout)
+        assert virtual_clock.now == 10
+        assert pool.stats().requests_waited == 1
+
+
+def test_a_dead_idle_connection_keeps_nobody_longer_than_the_timeout_of_the_call(virtual_clock):
+    with Pool(1, connects=[0, 100.0]) as pool:
+        pool.wait_until_ready()
+        (entry,) = pool._core.ledger.idle
+        entry.guard, entry.plain = DeadGuard(), False
+        with pytest.raises(PoolTimeout):
+            hold(pool, 0, timeout=3)
+        assert virtual_clock.now == 3
+
+
+def test_a_waiter_behind_many_that_gave_up_is_served_all_the_same(virtual_clock):
+    with Pool(1) as pool:
+        pool.wait_until_ready()
+        with pool.get():
+            gone = [gevent.spawn(hold, pool, 0) for _ in range(100)]
+            gevent.sleep(0)
+            gevent.killall(gone)
+            waiter = gevent.spawn(hold, pool, 0)
+            gevent.sleep(0)
+        waiter.get(timeout=1)

@@ -167,3 +167,41 @@ def test_a_pool_made_before_the_fork_and_not_used_works_in_each_child():
     with echo() as peer, TcpPool(1, peer) as pool:
         assert in_child(lambda: ask(pool, b"one").decode()) == "one"
         assert in_child(lambda: ask(pool, b"two").decode()) == "two"
+
+
+def test_a_closed_pool_stays_closed_in_a_child():
+    from geventconnpool_gov import PoolClosed
+
+    with echo() as peer:
+        pool = TcpPool(1, peer)
+        pool.wait_until_ready(5)
+        pool.close()
+
+        def child():
+            with pytest.raises(PoolClosed):
+                ask(pool, b"?")
+
+        in_child(child)
+
+
+def test_a_parents_failing_connects_do_not_keep_its_child_waiting():
+    with echo() as peer:
+
+        class Down(TcpPool):
+            down = True
+
+            def _new_connection(self) -> object:
+                if self.down:
+                    raise OSError("down")
+                return super()._new_connection()
+
+        with Down(1, peer) as pool:
+            gevent.sleep(0.3)
+            assert pool.stats().connect_errors > 0
+
+            def child():
+                pool.down = False
+                reply = ask(pool, b"child").decode()
+                return [reply, pool.stats().connect_errors, pool.stats().opening]
+
+            assert in_child(child) == ["child", 0, 0]

@@ -223,3 +223,13 @@ def test_whatever_an_odd_socket_raises_nobody_meets_it_and_nothing_is_lost():
         old.broken = True
         assert hold(pool, 0) is not old
         assert pool.stats().idle == 1
+
+
+def test_a_connection_that_a_subclass_took_away_is_not_watched_any_more():
+    with echo() as peer, TcpPool(1, peer) as pool:
+        pool.wait_until_ready(5)
+        (entry,) = pool._core.ledger.idle
+        connection = pool.conn[0]
+        pool.conn.remove(connection)
+        assert entry.guard._io is None
+        connection.close()

@@ -219,3 +219,62 @@ def test_what_a_failed_connect_left_in_its_frames_is_not_kept(virtual_clock):
         gc.collect()
         assert halves
         assert not any(reference() for reference in halves)
+
+
+def test_after_a_refusal_a_caller_still_waits_for_what_is_open(virtual_clock):
+    connects = [0, Refused("password"), Refused("password"), Refused("password")]
+    with Pool(2, connects=connects, fatal_exc_classes=(Refused,), max_connecting=1) as pool:
+        holder = gevent.spawn(hold, pool, 0.3)
+        gevent.sleep(0.1)
+        assert pool.stats().connect_errors == 1
+        assert hold(pool, 0, timeout=5).number == 1
+        holder.join()
+
+
+def test_a_refusal_is_asked_again_when_it_is_time_though_nothing_is_kept_open(virtual_clock):
+    with Pool(1, min_size=0, connects=[Refused()], fatal_exc_classes=(Refused,)) as pool:
+        with pytest.raises(PoolConnectError):
+            hold(pool, 0)
+        gevent.sleep(60)
+        assert hold(pool, 0).number == 1
+
+
+def test_the_start_up_pace_ends_with_the_start_up(virtual_clock):
+    class Paced(Pool):
+        SPAWN_FREQUENCY = 1000.0
+
+    with Paced(2) as pool:
+        pool.wait_until_ready()
+        for connection in list(pool.made):
+            pool.discard(connection)
+        gevent.sleep(1)
+        assert pool.stats().open == 2
+
+
+def test_a_connection_whose_socket_cannot_be_asked_for_is_closed(virtual_clock):
+    class Odd(Pool):
+        def _socket(self, c):
+            if c.number == 1:
+                raise LookupError("odd")
+
+    with Odd(1) as pool:
+        assert_whole(pool)
+        assert [connection.closed for connection in pool.made] == [1, 0]
+
+
+def test_an_object_that_is_still_being_closed_is_not_lent_again(virtual_clock):
+    class Reusing(Pool):
+        def _new_connection(self) -> object:
+            if self.made:
+                return self.made[0]
+            return super()._new_connection()
+
+    with Reusing(2, min_size=1) as pool:
+        pool.wait_until_ready()
+        pool.closing_takes = 3.0
+        with pool.get() as used:
+            pool.discard(used)
+        with pytest.raises(PoolConnectError):
+            hold(pool, 0, timeout=1)
+        gevent.sleep(10)
+        assert hold(pool, 0) is used

@@ -303,3 +303,26 @@ def test_a_size_that_is_never_given_is_an_error_that_says_so(virtual_clock):
 
     with pytest.raises(PoolError, match="the pool has no size"), Sizeless().get():
         pass
+
+
+def test_a_connection_put_into_a_full_pool_is_refused_and_costs_nothing(virtual_clock):
+    from geventconnpool_gov import SharedConnectionError
+
+    with Pool(1) as pool:
+        pool.wait_until_ready()
+        with pytest.raises(ValueError, match="no room for another connection"):
+            pool.conn.append(Connection(99))
+        assert_whole(pool)
+    with Pool(2, min_size=1) as pool:
+        pool.wait_until_ready()
+        with pytest.raises(SharedConnectionError):
+            pool.conn.append(pool.conn[0])
+        pool.conn.append(Connection(99))
+        assert len(pool.conn) == 2
+
+
+def test_add_one_by_hand_does_not_hammer_a_peer_that_refuses(virtual_clock, steady_jitter):
+    pool = ByHand(1, connects=[OSError("down")] * 999)
+    gevent.sleep(60)
+    assert 999 - len(pool.connects) < 15
+    ended(pool)
