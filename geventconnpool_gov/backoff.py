@@ -64,5 +64,5 @@ def _without_frames(error: BaseException) -> BaseException:
     while link is not None and id(link) not in seen:
         seen.add(id(link))
         link.__traceback__ = None
-        link = link.__cause__ or link.__context__
+        link = link.__cause__ if link.__cause__ is not None else link.__context__
     return error

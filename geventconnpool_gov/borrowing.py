@@ -165,8 +165,7 @@ def settle(core: Core, entry: Entry, kind: type[BaseException] | None) -> None:
 def _is_broken(core: Core, kind: type[BaseException]) -> bool:
     try:
         return issubclass(kind, exception_classes("exc_classes", core.pool.exc_classes))
-    except TypeError as error:  # a subclass set it to something else
-        log.error("%s: %s; closing the connection, in doubt", core.title, brief(error))
+    except Exception:  # a subclass spoiled it: in doubt, the connection is closed
         return True
 
 

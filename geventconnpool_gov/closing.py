@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import gevent
 
+from . import clock
 from .entries import HANDED, Entry, Waiter
 from .errors import PoolClosed
 from .forking import let_go
@@ -27,11 +29,13 @@ __all__ = ["Closer"]
 class Closer:
     """Closes the connections of one pool, and in the end the pool."""
 
-    __slots__ = ("_deadline", "_onlookers", "core", "under_way")
+    __slots__ = ("_deadline", "_deadline_at", "_limits", "_onlookers", "core", "under_way")
 
     def __init__(self, core: Core) -> None:
         self.core = core
         self.under_way: dict[Any, Entry] = {}  # greenlet: what it closes
+        self._limits: dict[Any, Any] = {}  # greenlet: the timer after which it is given up
+        self._deadline_at = inf  # on the pool's clock
         self._onlookers: list[Waiter] = []  # callers of close() who wait for its end
         self._deadline: Any = None  # the timer that ends the leases
 
@@ -41,6 +45,10 @@ class Closer:
         self.under_way[greenlet] = entry
         greenlet.rawlink(self._ended)  # told even of one that is killed before it starts
         greenlet.start()
+        # For a hook that swallows its interruption and waits on, a second limit, without it.
+        limit = 2 * self.core.options.check_timeout
+        timer = self._limits[greenlet] = gevent.get_hub().loop.timer(limit, ref=False)
+        timer.start(self._give_up, greenlet, update=True)
 
     def begin_unaccounted(self, entry: Entry) -> None:
         """Close a connection that is in nobody's account any more."""
@@ -53,12 +61,19 @@ class Closer:
     def forget(self) -> None:
         """In a forked child: the parent closes what it closes."""
         self.under_way.clear()
+        for timer in self._limits.values():
+            timer.close()
+        self._limits.clear()
+        self._tell_onlookers()
         self._disarm()
 
     def _ended(self, greenlet: Any) -> None:
         entry = self.under_way.pop(greenlet, None)
         if entry is None:
             return
+        timer = self._limits.pop(greenlet)
+        timer.stop()
+        timer.close()
         if not greenlet.successful() or isinstance(greenlet.value, gevent.GreenletExit):
             _close_hard(self.core, entry)
         self.core.ledger.closed_one()
@@ -68,6 +83,11 @@ class Closer:
             self._disarm()
         self._tell_onlookers()
 
+    def _give_up(self, greenlet: Any) -> None:
+        entry = self.under_way.get(greenlet)
+        self._ended(greenlet)
+        log.error("%s: closing %r does not end; its place is free", self.core.title, entry)
+
     # -- the whole pool
 
     def shut(self) -> None:
@@ -75,7 +95,7 @@ class Closer:
         core, ledger = self.core, self.core.ledger
         if ledger.shut:
             return
-        log.info("%s: closing: %s", core.title, core.figures())
+        figures = core.figures()
         title = core.title
         waiting, idle = ledger.shut_down()
         for entry in ledger.open.values():
@@ -86,6 +106,7 @@ class Closer:
             core.put_away(entry, "shutdown")
         core.opener.stop()
         core.upkeep.stop()
+        log.info("%s: closing: %s", title, figures)
 
     def collected(self) -> None:
         """The pool is being collected: close what is idle, if that can still be done."""
@@ -122,7 +143,11 @@ class Closer:
             log.info("%s: closed", core.title)
 
     def _end_leases_in(self, timeout: float) -> None:
+        at = clock.monotonic() + timeout
+        if at >= self._deadline_at:
+            return  # an earlier close() has promised more
         self._disarm()
+        self._deadline_at = at
         self._deadline = gevent.get_hub().loop.timer(timeout)
         self._deadline.start(self._end_leases, update=True)
 
@@ -131,6 +156,7 @@ class Closer:
             self._deadline.stop()
             self._deadline.close()
             self._deadline = None
+            self._deadline_at = inf
 
     def _end_leases(self) -> None:
         for entry in self.core.ledger.leased():
@@ -147,16 +173,18 @@ class Closer:
 def _close(core: Core, pool: Hooks, entry: Entry) -> None:
     try:
         within(core.options.check_timeout, "closing", pool._close_connection, entry.connection)
-    except (Exception, gevent.Timeout) as error:
-        log.info("%s: closing %r failed: %s", core.title, entry, brief(error))
+    except BaseException as error:
         _close_hard(core, entry)
+        log.info("%s: closing %r failed: %s", core.title, entry, brief(error))
+        if isinstance(error, KeyboardInterrupt):
+            raise
 
 
 def _close_hard(core: Core, entry: Entry) -> None:
     """What is left when the graceful way failed: close the socket, or the object itself."""
-    below: Any = getattr(entry.guard, "socket", None)
-    if below is None and overridden(core.pool, "_close_connection"):
-        below = entry.connection
-    if hasattr(below, "close"):
-        with contextlib.suppress(Exception, gevent.Timeout):
+    with contextlib.suppress(BaseException):  # whatever it raises, there is nothing more to do
+        below: Any = getattr(entry.guard, "socket", None)
+        if below is None and overridden(core.pool, "_close_connection"):
+            below = entry.connection
+        if hasattr(below, "close"):
             within(core.options.check_timeout, "closing", below.close)

@@ -18,6 +18,7 @@ import gevent
 from gevent.monkey import get_original
 
 from . import clock
+from .arming import Arming
 from .closing import Closer
 from .entries import DISCARDED, RENOUNCED, RETIRED, Entry, Waiter
 from .errors import PoolClosed, PoolError, WrongThread
@@ -46,6 +47,7 @@ class Core:
         "_kind",
         "_pool",
         "_serials",
+        "arming",
         "by_hand",
         "closer",
         "forked",
@@ -84,6 +86,7 @@ class Core:
         self.forked = False  # this is a child process that has not used the pool yet
         self.inherited: list[Entry] = []  # the parent process's connections
         self.speaks_first = False
+        self.arming = Arming()
         self.tally = Tally()
         self.opener = Opener(self)
         self.closer = Closer(self)
@@ -237,8 +240,8 @@ class Core:
         self.tally.closed[reason] += 1
         if entry.guard is not None:
             entry.guard.close()
-        log.debug("%s: closing %r: %s", self.title, entry, reason)
         self.closer.begin(entry)
+        log.debug("%s: closing %r: %s", self.title, entry, reason)  # a handler may switch
 
     def renounce(self, entry: Entry) -> None:
         """Take a connection out of the account for a subclass that took it in its own hands."""
@@ -250,6 +253,7 @@ class Core:
 
     def discard(self, connection: Any) -> None:
         """See `ConnectionPool.discard`."""
+        self.must_be_home()
         entry = self.ledger.find(connection)
         if entry is None:
             raise ValueError(f"not a connection of {self.title}: a {type(connection).__name__}")
@@ -284,8 +288,6 @@ class Core:
 
     def welcome(self, entry: Entry) -> None:
         """Put a connection that was just opened to use. Does not switch."""
-        self.tally.opened += 1
-        log.debug("%s: opened %r", self.title, entry)
         self.give_back(entry)
         self.opener.replaced()
         if self.options.idle_timeout is not None:

@@ -2,10 +2,11 @@
 
 After a fork the child holds a copy of everything: the greenlets, the timers, and the descriptors
 of the parent's connections. Whatever the child writes, the parent's peer answers to the parent. So
-at the moment of the fork every pool is marked; the child's first use of a pool closes the
-descriptors that it inherited (which sends nothing and harms nobody, while a shutdown or a TLS
-unwrap would), forgets the parent's connections, and opens its own. A child that never uses the
-pool opens nothing.
+at the moment of the fork every pool is marked, and the child's copy of each descriptor is replaced
+by an unconnected socket (which sends nothing and harms nobody, while a shutdown or a TLS unwrap
+would): the child's copies of greenlets in the middle of a conversation meet an error. The child's
+first use of a pool forgets the parent's connections and its waiting callers, and opens its own. A
+child that never uses the pool opens nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .entries import INHERITED
+from .errors import PoolError
 from .statistics import Tally
 
 if TYPE_CHECKING:
@@ -38,14 +40,22 @@ def _after_fork_in_child() -> None:
     # reading the parent's replies.
     for core in list(_cores):
         core.forked = True
+        core.requests, core.tally = 0, Tally()
+        core.pool._lending_count = 0
         for entry in core.ledger.open.values():
             entry.fate, entry.simple = INHERITED, False
             core.inherited.append(entry)
+            if entry.guard is not None:
+                entry.guard.cut_off()
         core.ledger.open.clear()
         core.ledger.idle.clear()
         for greenlet in (*core.opener.attempts, *core.closer.under_way, core.upkeep.worker):
             if greenlet is not None:
                 greenlet.kill(block=False)
+
+
+def _inherited_call(core: Core) -> PoolError:
+    return PoolError(f"{core.title}: this call waited in the process that this one was forked from")
 
 
 def let_go(core: Core) -> None:
@@ -62,9 +72,11 @@ def let_go(core: Core) -> None:
             _untouchable.append(entry.connection)
     core.ledger.opening = core.ledger.closing = 0
     core.move_in()
-    core.requests, core.tally = 0, Tally()
-    core.pool._lending_home, core.pool._lending_count = core.home, 0
+    core.pool._lending_home = core.home
+    core.tell(core.ledger.dismiss(), lambda: _inherited_call(core))
+    core.readiness.tell(lambda: _inherited_call(core))
     core.by_hand.forget()
+    core.arming.forget()
     core.closer.forget()
     core.opener.forget()
     core.upkeep.forget()

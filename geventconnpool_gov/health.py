@@ -7,9 +7,9 @@ it said something nobody asked for, which the next caller would take for its own
 TLS 1.3, whose session tickets arrive after the handshake (RFC 8446, section 4.6.1) and are not
 data. Only a non-blocking read tells tickets from data.
 
-The free answer, between borrows: a watcher on the descriptor, armed while the connection is idle,
-so that a peer's close is an event. It is level-triggered, so its callback stops it first; and it is
-closed before the socket, lest it fire for the descriptor's next owner.
+The free answer, between borrows: a watcher on the descriptor while the connection is idle, so that
+a peer's close is an event. It is level-triggered, so its callback stops it first; it is closed
+before the socket, lest it fire for the descriptor's next owner; and `arming` says when it starts.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gevent
 from gevent.monkey import get_original
 
+from .arming import Arming
 from .entries import Entry
 from .hooks import brief, log, within
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Guard", "Listener", "probe"]
 
 _poll = get_original("select", "poll")
+_socket = get_original("socket", "socket")
 _READ = 1  # the event mask of gevent's `loop.io`
 _HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL | getattr(select, "POLLRDHUP", 0)
 _ASKED = select.POLLIN | getattr(select, "POLLRDHUP", 0)
@@ -42,6 +44,7 @@ _ASKED = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 class Listener(Protocol):
     """Whom a guard tells that the peer of an idle connection closed or spoke."""
 
+    arming: Arming
     speaks_first: bool  # this pool's peers send something before they are asked
 
     def peer_stirred(self, entry: Entry) -> None:
@@ -51,7 +54,18 @@ class Listener(Protocol):
 class Guard:
     """Watches the socket under one connection."""
 
-    __slots__ = ("__weakref__", "_entry", "_io", "_listener", "_poller", "_tls", "fd", "socket")
+    __slots__ = (
+        "__weakref__",
+        "_entry",
+        "_identity",
+        "_io",
+        "_listener",
+        "_poller",
+        "_tls",
+        "_wanted",
+        "fd",
+        "socket",
+    )
 
     def __init__(self, socket: Any, fd: int, entry: Entry, listener: Listener) -> None:
         self.socket = socket
@@ -62,6 +76,8 @@ class Guard:
         self._poller = _poll()
         self._poller.register(fd, _ASKED)
         self._io: Any = None
+        self._wanted = False
+        self._identity = _identity(fd)
 
     @classmethod
     def over(cls, socket: Any, entry: Entry, listener: Listener) -> Guard | None:
@@ -82,7 +98,7 @@ class Guard:
         One that nobody has used yet may hold the greeting of a peer that speaks first.
         """
         try:
-            if not isinstance(self.socket, int) and self.socket.fileno() != self.fd:
+            if not self._is_there():
                 return False  # closed, or replaced, behind the pool's back
             entry = self._entry()
             fresh = entry is not None and not entry.lent
@@ -121,24 +137,47 @@ class Guard:
         return not self._poller.poll(0)
 
     def arm(self) -> bool:
-        """Start to watch: the connection is idle from now on. False: its socket is closed."""
-        try:
-            if not isinstance(self.socket, int) and self.socket.fileno() != self.fd:
-                return False
-            if self._io is None:
-                self._io = gevent.get_hub().loop.io(self.fd, _READ, ref=False)
-            self._io.start(_readable, weakref.ref(self))
-        except (OSError, ValueError):
+        """Watch from now on: the connection is idle. False: its socket is closed."""
+        listener = self._listener()
+        if listener is None or not self._is_there():
             return False
+        if not self._wanted:
+            self._wanted = True
+            listener.arming.add(self)
         return True
+
+    def start_watching(self) -> None:
+        """Start the watcher, if it is still wanted; called at the end of a pass of the loop."""
+        if not self._wanted or not self._is_there():
+            return
+        if self._io is None:
+            self._io = gevent.get_hub().loop.io(self.fd, _READ, ref=False)
+        self._io.start(_readable, weakref.ref(self))
+
+    def _is_there(self) -> bool:
+        try:
+            if isinstance(self.socket, int):
+                return _identity(self.fd) == self._identity
+            return bool(self.socket.fileno() == self.fd)
+        except Exception:
+            return False
 
     def disarm(self) -> None:
         """Stop to watch: somebody is about to use the connection."""
+        self._wanted = False
         if self._io is not None:
             self._io.stop()
 
+    def cut_off(self) -> None:
+        """In a forked child: put an unconnected socket in the descriptor's place. Sends nothing."""
+        with contextlib.suppress(OSError):
+            if _identity(self.fd) == self._identity:
+                with _socket() as blank:
+                    os.dup2(blank.fileno(), self.fd, inheritable=False)
+
     def close(self) -> None:
         """Give the watcher up for good; the socket stays as it is."""
+        self._wanted = False
         if self._io is not None:
             self._io.stop()
             self._io.close()
@@ -170,6 +209,11 @@ def probe(
         elif reason:
             core.give_back(entry)
     return not reason
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def _readable(reference: weakref.ref[Guard]) -> None:

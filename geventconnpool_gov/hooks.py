@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import gevent
 
-__all__ = ["GONE", "Hooks", "brief", "log", "overridden", "within"]
+__all__ = ["GONE", "Hooks", "SwallowedTimeoutError", "brief", "log", "overridden", "within"]
 
 log = logging.getLogger("geventconnpool_gov")
 
@@ -74,18 +74,30 @@ def overridden(pool: object, method: str) -> bool:
     return getattr(getattr(pool, method), "__module__", None) != f"{__package__}.pool"
 
 
+class SwallowedTimeoutError(TimeoutError):
+    """A hook went on after it was interrupted. What it returned late is `result`."""
+
+    result: Any = None
+
+
 def within(limit: float | None, what: str, function: Callable[..., Any], *args: Any) -> Any:
     """Call `function`, and interrupt it after `limit` seconds.
 
     Raises:
-        TimeoutError: the limit passed first. A `gevent.Timeout` of somebody else, a kill, and
-            the function's own errors pass through.
+        TimeoutError: the limit passed first, be it that the function swallowed the interruption.
+            A `gevent.Timeout` of somebody else, a kill, and the function's own errors pass
+            through.
     """
     if limit is None:
         return function(*args)
     overdue = gevent.Timeout.start_new(limit)
     try:
-        return function(*args)
+        result = function(*args)
+        if not overdue.pending:
+            late = SwallowedTimeoutError(f"{what} took longer than {limit:g} s, and went on")
+            late.result = result
+            raise late
+        return result
     except gevent.Timeout as error:
         if error is not overdue:
             raise

@@ -55,6 +55,9 @@ class Lease:
             entry = None
         if entry is None:
             entry = borrow(pool._core, self.timeout)
+            if self.entry is not None:  # entered by another greenlet, while this one waited
+                pool._core.give_back(entry)
+                refuse(pool._core, self.entry)
         else:
             pool._lending_count += 1
             if not entry.plain:

@@ -34,6 +34,7 @@ class Opener:
 
     __slots__ = (
         "__weakref__",
+        "_limits",
         "_next_start",
         "_reserved",
         "_timer",
@@ -50,6 +51,7 @@ class Opener:
         self.backoff = Backoff()
         self._reserved: set[Any] = set()  # greenlets that hold a unit of the account
         self._timer: Any = None
+        self._limits: dict[Any, Any] = {}  # greenlet: the timer after which it is given up
         self._to_go: list[Entry] = []  # connections that stay until another takes their place
         self._warming = False
         self._next_start = 0.0
@@ -90,6 +92,8 @@ class Opener:
         """In a forked child: the parent's attempts are not ours."""
         self._disarm()
         self.attempts.clear()
+        for greenlet in list(self._limits):
+            self._drop_limit(greenlet)
         self._reserved.clear()
         self._to_go.clear()
         self.core.ledger.owed = 0
@@ -174,6 +178,11 @@ class Opener:
         self.attempts.add(greenlet)
         greenlet.rawlink(self._ended)  # told even of one that is killed before it starts
         greenlet.start()
+        limit = self.core.options.connect_timeout
+        if limit is not None and not overridden(self.core.pool, "_addOne"):
+            # For a hook that swallows its interruption and waits on, a second limit, without it.
+            timer = self._limits[greenlet] = gevent.get_hub().loop.timer(2 * limit, ref=False)
+            timer.start(_give_up, weakref.ref(self), weakref.ref(greenlet), update=True)
 
     def _run(self) -> None:
         if not overridden(self.core.pool, "_addOne"):
@@ -190,14 +199,16 @@ class Opener:
     def _attempt(self) -> bool:
         """Try once, on the unit that this greenlet holds; whether it brought a connection."""
         core = self.core
+        limit = core.options.connect_timeout
         try:
-            connection = within(
-                core.options.connect_timeout, "connecting", core.pool._new_connection
-            )
+            connection = within(limit, "connecting", core.pool._new_connection)
             if connection is None or connection is False:
                 raise PoolConnectError("_new_connection returned no connection")
             self._adopt(connection)
         except BaseException as error:
+            late = getattr(error, "result", None) if isinstance(error, TimeoutError) else None
+            if late is not None and core.ledger.find(late) is None:
+                core.closer.begin_unaccounted(Entry(late))
             self._failed(error)
             if not isinstance(error, (Exception, gevent.Timeout)):
                 raise  # a kill, SystemExit: the greenlet ends, the unit is free
@@ -205,25 +216,37 @@ class Opener:
         return True
 
     def _adopt(self, connection: Any) -> Entry:
-        core = self.core
-        if core.ledger.find(connection) is not None or core.closer.is_closing(connection):
+        core, current = self.core, gevent.getcurrent()
+        self._check_new(connection)
+        try:
+            limit = core.options.connect_timeout
+            entry: Entry = within(limit, "finding the socket", core.new_entry, connection)
+            self._check_new(connection)  # the hook may have switched
+            if current not in self._reserved:
+                raise PoolConnectError("the connect took too long, and was given up")
+        except SharedConnectionError:
+            raise
+        except BaseException:
+            core.closer.begin_unaccounted(Entry(connection))
+            raise
+        core.ledger.opened(entry)
+        self._reserved.discard(current)
+        core.tally.opened += 1
+        if len(core.ledger.open) >= core.ledger.min_size:
+            self._warming = False
+        failures = self.backoff.succeeded()
+        core.welcome(entry)
+        log.debug("%s: opened %r", core.title, entry)  # a handler may switch
+        if failures:
+            log.info("%s: connecting works again after %d failures", core.title, failures)
+        return entry
+
+    def _check_new(self, connection: Any) -> None:
+        if self.core.ledger.find(connection) or self.core.closer.is_closing(connection):
             raise SharedConnectionError(
                 f"_new_connection returned an object that the pool has already "
                 f"(a {type(connection).__name__}); it must open a new one each time"
             )
-        try:
-            entry = core.new_entry(connection)
-        except BaseException:
-            core.closer.begin_unaccounted(Entry(connection))
-            raise
-        self._reserved.discard(gevent.getcurrent())
-        core.ledger.opened(entry)
-        if len(core.ledger.open) >= core.ledger.min_size:
-            self._warming = False
-        if failures := self.backoff.succeeded():
-            log.info("%s: connecting works again after %d failures", core.title, failures)
-        core.welcome(entry)
-        return entry
 
     def _failed(self, error: BaseException) -> None:
         core = self.core
@@ -233,13 +256,6 @@ class Opener:
         refusals = (*core.options.fatal_exc_classes, SharedConnectionError)
         refused = isinstance(error, refusals)
         delay = self.backoff.failed(error, clock.monotonic(), refused=refused)
-        log.warning(
-            "%s: connecting failed (%d in a row), next attempt in %.2f s: %s",
-            core.title,
-            self.backoff.failures,
-            delay,
-            brief(error),
-        )
         # A limit holds though its replacement failed.
         to_go, self._to_go, core.ledger.owed = self._to_go, [], 0
         for entry in to_go:
@@ -247,7 +263,15 @@ class Opener:
         if refused:
             core.tell(core.ledger.dismiss(), lambda: self._refusal(error))
             core.readiness.tell(lambda: self._refusal(error))
+        failures = self.backoff.failures
         self.pump()
+        log.warning(
+            "%s: connecting failed (%d in a row), next attempt in %.2f s: %s",
+            core.title,
+            failures,
+            delay,
+            brief(error),
+        )
 
     def _refusal(self, error: BaseException) -> PoolConnectError:
         """What one waiting caller is told: an error of its own, with the refusal as the cause."""
@@ -264,11 +288,25 @@ class Opener:
         if greenlet not in self.attempts:
             return  # of a process that this one was forked from
         self.attempts.discard(greenlet)
+        self._drop_limit(greenlet)
         if self._release(greenlet):
             # Killed before it ran, or an `_addOne` that added nothing.
             self.backoff.failed(None, clock.monotonic())
         self.pump()
         self.core.upkeep.resume()
+
+    def give_up(self, greenlet: Any) -> None:
+        """An attempt does not end though it was interrupted: go on without it."""
+        if greenlet in self.attempts:
+            self.core.tally.connect_errors += 1
+            self._ended(greenlet)
+            log.error("%s: a connect does not end; its place is free", self.core.title)
+
+    def _drop_limit(self, greenlet: Any) -> None:
+        timer = self._limits.pop(greenlet, None)
+        if timer is not None:
+            timer.stop()
+            timer.close()
 
     # -- units and time
 
@@ -298,3 +336,9 @@ def _pump_again(reference: weakref.ref[Opener]) -> None:
     opener = reference()
     if opener is not None and not opener.core.forked:
         opener.pump()
+
+
+def _give_up(reference: weakref.ref[Opener], greenlet: weakref.ref[Any]) -> None:
+    opener, attempt = reference(), greenlet()
+    if opener is not None and attempt is not None:
+        opener.give_up(attempt)

@@ -15,6 +15,8 @@ from typing import Any
 __all__ = ["UNSET", "Options", "count", "exception_classes", "seconds"]
 
 
+A_CENTURY = 3.2e9  # event loops count no further than they must
+
 #: The default of `get(timeout=…)`: the pool's own.
 UNSET: Any = type("UNSET", (), {"__repr__": lambda self: "UNSET"})()
 
@@ -115,9 +117,14 @@ def seconds(
     or_none = " or None" if optional else ""
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         raise TypeError(f"{argument} must be a number of seconds{or_none}, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"{argument} must be a finite number of seconds{or_none}, got {value!r}")
+    if number > A_CENTURY:
+        raise ValueError(f"{argument} must be at most {A_CENTURY:g} seconds, got {value!r}")
     if number < 0 or (number == 0 and not zero):
         least = "zero or more" if zero else "above zero"
         raise ValueError(f"{argument} must be {least} seconds, got {value!r}")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -73,12 +74,10 @@ def retry(
         max_failures = count("max_failures", max_failures)
     if not callable(interval):
         interval = seconds("interval", interval, zero=True) or 0.0
-    if logger is not None and not callable(getattr(logger, "log", None)):
-        raise TypeError(f"logger must have a method log(level, message), got {logger!r}")
+    _check_logging(logger, retry_log_message, max_failure_log_message)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        if not callable(function):
-            raise TypeError(f"retry decorates a function, got {function!r}")
+        _check_function(function)
         name = getattr(function, "__name__", None) or repr(function)
 
         def tell(level: int, message: str, error: BaseException) -> None:
@@ -102,3 +101,25 @@ def retry(
         return repeated
 
     return decorate if f is None else decorate(f)
+
+
+def _check_function(function: Any) -> None:
+    is_error = isinstance(function, type) and issubclass(function, BaseException)
+    if is_error or not callable(function):
+        raise TypeError(f"retry decorates a function, got {function!r}")
+
+
+def _check_logging(logger: Any, *messages: str) -> None:
+    if logger is not None and not callable(getattr(logger, "log", None)):
+        raise TypeError(f"logger must have a method log(level, message), got {logger!r}")
+    for message in messages:
+        with _naming(message):
+            message.format(f="", e="")
+
+
+@contextmanager
+def _naming(message: str) -> Iterator[None]:
+    try:
+        yield
+    except (LookupError, ValueError) as error:
+        raise ValueError(f"a log message has the fields f and e, got {message!r}") from error

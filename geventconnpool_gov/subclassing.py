@@ -57,6 +57,7 @@ class ByHand:
     def renounce_idle(self) -> None:
         """`conn` was emptied: what was idle is the subclass's to close."""
         core = self.core
+        core.must_be_home()
         for entry in list(core.ledger.idle):
             core.renounce(entry)
         self._count_what_is_open()
@@ -89,6 +90,7 @@ class ByHand:
 
     def take(self, entry: Entry | None) -> Any:
         """Take an idle connection, or the one acquired."""
+        self.core.must_be_home()
         if self.reserved:
             lease = self.reserved.pop(0)
             entry = lease.entry
@@ -106,6 +108,7 @@ class ByHand:
 
     def put(self, connection: Any) -> None:
         """Put a connection back, or a new one in."""
+        self.core.must_be_home()
         lease = self.leases.pop(id(connection), None)
         if lease is not None:
             lease.__exit__(None, None, None)

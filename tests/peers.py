@@ -19,6 +19,7 @@ Fresh connections to `tls_echo` are readable though no data waits: TLS 1.3 sessi
 from __future__ import annotations
 
 import contextlib
+import os
 import socket as stdlib_socket
 import ssl
 import struct
@@ -55,6 +56,7 @@ class Peer:
         self._talk = talk
         self._context = server_context
         self._sockets: set[Any] = set()
+        self._descriptors: set[int] = set()  # those in the middle of a handshake too
         self._server = StreamServer((HOST, 0), self._serve, backlog=512)
         self._server.start()
         self.address: Address = (HOST, int(self._server.server_port or 0))
@@ -73,6 +75,12 @@ class Peer:
         for sock in list(self._sockets):
             close(sock, reset=reset)
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: this copy serves nobody. What it would read is the parent's."""
+        with stdlib_socket.socket() as blank:
+            for descriptor in (self._server.socket.fileno(), *self._descriptors):
+                os.dup2(blank.fileno(), descriptor, inheritable=False)
+
     def stop(self) -> None:
         """Listen no longer, and drop all."""
         self._server.stop()
@@ -80,6 +88,8 @@ class Peer:
 
     def _serve(self, sock: Any, _address: object) -> None:
         self.accepted += 1
+        descriptor = sock.fileno()
+        self._descriptors.add(descriptor)
         with contextlib.suppress(OSError, ValueError, ssl.SSLError):  # the client went, or dropped
             sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
             if self._context is not None:
@@ -90,6 +100,7 @@ class Peer:
             finally:
                 self._sockets.discard(sock)
                 sock.close()
+        self._descriptors.discard(descriptor)
 
 
 def close(sock: Any, *, reset: bool = False) -> None:

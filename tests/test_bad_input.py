@@ -21,6 +21,8 @@ BAD = [
     ({"timeout": "1"}, TypeError, "timeout must be a number of seconds or None, got '1'"),
     ({"timeout": math.nan}, ValueError, "timeout must be a finite number of seconds"),
     ({"timeout": math.inf}, ValueError, "timeout must be a finite number of seconds or None"),
+    ({"timeout": 10**400}, ValueError, "timeout must be a finite number of seconds or None"),
+    ({"timeout": 1e17}, ValueError, "timeout must be at most 3.2e+09 seconds, got 1e+17"),
     ({"keepalive": -30}, ValueError, "keepalive must be zero or more seconds, got -30"),
     ({"connect_timeout": 0}, ValueError, "connect_timeout must be above zero seconds, got 0"),
     ({"check_timeout": None}, TypeError, "check_timeout must be a number of seconds, got None"),
@@ -52,6 +54,8 @@ def test_a_bad_argument_is_named_with_its_value(arguments, error, text):
 @pytest.mark.parametrize("timeout", [-1, "1", math.nan])
 def test_a_bad_timeout_of_one_call_loses_nothing(virtual_clock, timeout):
     with Pool(1) as pool:
+        with pytest.raises((ValueError, TypeError), match="timeout must"):
+            hold(pool, 0, timeout=timeout)
         with pool.get(), pytest.raises((ValueError, TypeError), match="timeout must"):
             hold(pool, 0, timeout=timeout)
         assert_whole(pool)

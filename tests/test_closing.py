@@ -220,3 +220,15 @@ def test_a_connection_closed_under_its_reset_is_closed_once(virtual_clock):
     pool.close(timeout=0)
     user.get()
     assert [connection.closed for connection in pool.made] == [1]
+
+
+def test_a_later_close_does_not_put_off_the_deadline_of_an_earlier_one(virtual_clock):
+    pool = Pool(1)
+    holder = gevent.spawn(hold, pool, 100)
+    gevent.sleep(0)
+    first = gevent.spawn(pool.close, 5)
+    gevent.sleep(1)
+    pool.close(60)
+    assert virtual_clock.now == 5
+    first.join()
+    holder.kill()

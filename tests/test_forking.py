@@ -47,13 +47,14 @@ def ask(pool, question):
         return connection.recv(100)
 
 
-def in_child(function):
+def in_child(function, peer):
     """Run a function in a forked child; what it returns. Fails where it raises."""
     reading, writing = os.pipe()
     pid = gevent.os.fork()
     if pid == 0:
         try:
             os.close(reading)
+            peer.leave_to_parent()
             answer = {"result": function()}
         except BaseException:
             answer = {"error": traceback.format_exc()}
@@ -89,7 +90,7 @@ def test_a_child_opens_its_own_and_the_parents_go_on_working(peers, kind):
             pool.close()
             return [reply, stats.opened >= 1, stats.requests, gone]
 
-        assert in_child(child) == ["child", True, 1, 0]
+        assert in_child(child, peer) == ["child", True, 1, 0]
         for _ in range(4):
             assert ask(pool, b"parent") == b"parent"
         assert pool.stats().opened == 2
@@ -104,7 +105,7 @@ def test_a_child_that_closes_the_pool_or_drops_it_says_nothing_to_the_parents_pe
             pool.close()
             return len(pool.said_goodbye)
 
-        assert in_child(child) == 0
+        assert in_child(child, peer) == 0
         assert ask(pool, b"parent") == b"parent"
         assert pool.stats().opened == 2
 
@@ -118,7 +119,7 @@ def test_a_lease_that_a_child_inherited_ends_without_a_trace():
             lease.__exit__(None, None, None)
             return [ask(pool, b"child").decode(), len(pool.said_goodbye)]
 
-        assert in_child(child) == ["child", 0]
+        assert in_child(child, peer) == ["child", 0]
         connection.sendall(b"still mine")
         assert connection.recv(100) == b"still mine"
         lease.__exit__(None, None, None)
@@ -135,7 +136,7 @@ def test_a_child_that_does_not_use_the_pool_opens_nothing_and_probes_nothing():
             return pool.stats().keepalives
 
         probes = pool.stats().keepalives
-        assert in_child(child) <= probes + 1
+        assert in_child(child, peer) <= probes + 1
         assert peer.accepted == accepted
         assert ask(pool, b"parent") == b"parent"
         assert pool.stats().closed["check_failed"] == 0
@@ -159,14 +160,14 @@ def test_a_connect_that_was_under_way_is_the_parents_alone():
                 gevent.sleep(0.2)
                 return pool.stats().opened
 
-            assert in_child(child) == 0
+            assert in_child(child, peer) == 0
             assert ask(pool, b"parent") == b"parent"
 
 
 def test_a_pool_made_before_the_fork_and_not_used_works_in_each_child():
     with echo() as peer, TcpPool(1, peer) as pool:
-        assert in_child(lambda: ask(pool, b"one").decode()) == "one"
-        assert in_child(lambda: ask(pool, b"two").decode()) == "two"
+        assert in_child(lambda: ask(pool, b"one").decode(), peer) == "one"
+        assert in_child(lambda: ask(pool, b"two").decode(), peer) == "two"
 
 
 def test_a_closed_pool_stays_closed_in_a_child():
@@ -181,7 +182,7 @@ def test_a_closed_pool_stays_closed_in_a_child():
             with pytest.raises(PoolClosed):
                 ask(pool, b"?")
 
-        in_child(child)
+        in_child(child, peer)
 
 
 def test_a_parents_failing_connects_do_not_keep_its_child_waiting():
@@ -204,4 +205,59 @@ def test_a_parents_failing_connects_do_not_keep_its_child_waiting():
                 reply = ask(pool, b"child").decode()
                 return [reply, pool.stats().connect_errors, pool.stats().opening]
 
-            assert in_child(child) == ["child", 0, 0]
+            assert in_child(child, peer) == ["child", 0, 0]
+
+
+@both
+def test_a_childs_copy_of_a_conversation_takes_nothing_of_the_parents_reply(peers, kind):
+    with peers() as peer, kind(1, peer) as pool:
+        pool.wait_until_ready(5)
+        replies = []
+
+        def converse():
+            with pool.get() as connection:
+                connection.sendall(b"one")
+                replies.append(connection.recv(100))
+                gevent.sleep(0.2)
+                connection.sendall(b"two")
+                replies.append(connection.recv(100))
+
+        talker = gevent.spawn(converse)
+        gevent.sleep(0)
+        in_child(lambda: gevent.sleep(0.5), peer)
+        talker.join(timeout=5)
+        assert replies == [b"one", b"two"]
+
+
+def test_a_childs_copies_of_waiting_callers_execute_nothing():
+    with echo() as peer, TcpPool(1, peer) as pool:
+        pool.wait_until_ready(5)
+        executed = []
+
+        def order(number):
+            with pool.get():
+                executed.append(number)
+
+        with pool.get():
+            orders = [gevent.spawn(order, n) for n in range(3)]
+            gevent.sleep(0)
+
+            def child():
+                ask(pool, b"child")
+                gevent.sleep(0.1)
+                return executed
+
+            assert in_child(child, peer) == []
+        gevent.joinall(orders)
+        assert executed == [0, 1, 2]
+
+
+def test_the_figures_of_a_child_add_up_from_the_first_moment():
+    with echo() as peer, TcpPool(2, peer) as pool:
+        pool.wait_until_ready(5)
+
+        def child():
+            stats = pool.stats()
+            return [stats.opened - sum(stats.closed.values()), stats.open, stats.requests]
+
+        assert in_child(child, peer) == [0, 0, 0]

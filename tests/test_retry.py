@@ -145,3 +145,7 @@ def test_bad_arguments_are_named_when_decorating(arguments, error, text):
         retry(**arguments)
     with pytest.raises(TypeError, match="retry decorates a function, got 5"):
         retry(5)
+    with pytest.raises(TypeError, match="retry decorates a function, got <class 'OSError'>"):
+        retry(OSError)
+    with pytest.raises(ValueError, match="a log message has the fields f and e"):
+        retry(retry_log_message="{error}")

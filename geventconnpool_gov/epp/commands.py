@@ -54,6 +54,12 @@ class Login:
             f"{f'<svcExtension>{extensions}</svcExtension>' if extensions else ''}</svcs></login>"
         )
 
+    def without_secrets(self, text: str) -> str:
+        """Return `text`, which the registry wrote, without the passwords that it may quote."""
+        for secret in filter(None, (self.password, self.new_password)):
+            text = text.replace(secret, "***")
+        return text
+
 
 def check_domains(names: Iterable[str]) -> str:
     """Return the command that asks which of `names` can be registered."""

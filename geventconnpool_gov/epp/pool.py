@@ -15,6 +15,7 @@ import os
 import ssl
 from typing import Any, TypeAlias
 
+from geventconnpool_gov.options import count, seconds
 from geventconnpool_gov.pool import ConnectionPool
 
 from .commands import Login, is_harmless
@@ -57,6 +58,15 @@ class EppPool(ConnectionPool):
         command_timeout: float = 30.0,
         **options: Any,
     ) -> None:
+        if type(hostname) is not str or not hostname:
+            raise TypeError(f"hostname must be a name or an address, got {hostname!r}")
+        if not 0 < count("port", port) < 65536:
+            raise ValueError(f"port must be from 1 to 65535, got {port!r}")
+        if not isinstance(login, Login):
+            raise TypeError(f"login must be a Login, got a {type(login).__name__}")
+        if ssl_context is not None and not hasattr(ssl_context, "wrap_socket"):
+            raise TypeError(f"ssl_context must be an SSLContext or None, got {ssl_context!r}")
+        seconds("command_timeout", command_timeout)
         if ssl_context is None:
             ssl_context = client_context(cert_file=cert_file, key_file=key_file, password=password)
         elif cert_file is not None or key_file is not None or password is not None:
@@ -119,8 +129,9 @@ class EppPool(ConnectionPool):
         return session
 
     def _keepalive(self, c: EppSession) -> None:
+        # A poll is always in order (RFC 5730, section 2.9.2.3): what refuses it is no session.
         response = c.poll()
-        if response.ends_session:
+        if not response.succeeded:
             raise CommandError(response.code, response.message)
 
     def _reset(self, c: EppSession) -> None:

@@ -81,11 +81,12 @@ class EppSession:
         if response.succeeded:
             self.logged_in = True
             return response
+        message = login.without_secrets(response.message)
         if response.code in _REFUSED:
-            raise LoginError(response.code, response.message)
+            raise LoginError(response.code, message)
         if response.code == _SESSION_LIMIT:
-            raise SessionLimitError(response.code, response.message)
-        raise CommandError(response.code, response.message)
+            raise SessionLimitError(response.code, message)
+        raise CommandError(response.code, message)
 
     def logout(self) -> Response:
         """Log out; the server answers 1500 and closes (RFC 5730, section 2.9.1.2)."""

@@ -214,3 +214,35 @@ def test_no_password_is_in_a_log_line_or_an_error(
         with pytest.raises(LoginError) as caught, pool.get():
             pass
         assert "sesame" not in f"{caplog.text} {caught.value!r} {pool!r} {pool.stats()}"
+
+
+def test_a_probe_that_is_refused_for_whatever_reason_ends_its_session(
+    registry: EppRegistry,
+) -> None:
+    with pool_for(registry, 1, keepalive=0.05) as pool:
+        pool.wait_until_ready(5)
+        registry.fault("result", code=2002, command="poll")
+        gevent.sleep(0.2)
+        assert pool.stats().closed["check_failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("hostname", None),
+        ("port", "abc"),
+        ("port", 70_000),
+        ("login", "registrar"),
+        ("ssl_context", 5),
+        ("command_timeout", -1),
+    ],
+)
+def test_a_bad_argument_is_named(registry: EppRegistry, argument: str, value: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=argument):
+        pool_for(registry, **{argument: value})
+
+
+def test_a_password_that_the_registry_quotes_is_masked() -> None:
+    login = Login("registrar", "open-sesame", new_password="simsalabim")
+    text = login.without_secrets("no such password: open-sesame, simsalabim")
+    assert text == "no such password: ***, ***"
