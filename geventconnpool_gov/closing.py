@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from . import clock
-from .entries import HANDED, Entry, Waiter
+from .entries import HANDED, INHERITED, Entry, Waiter
 from .errors import PoolClosed
 from .forking import let_go
 from .hooks import Hooks, brief, log, overridden, within
@@ -182,6 +182,8 @@ def _close(core: Core, pool: Hooks, entry: Entry) -> None:
 
 def _close_hard(core: Core, entry: Entry) -> None:
     """What is left when the graceful way failed: close the socket, or the object itself."""
+    if entry.fate is INHERITED:
+        return  # in a forked child, the parent closes it
     with contextlib.suppress(BaseException):  # whatever it raises, there is nothing more to do
         below: Any = getattr(entry.guard, "socket", None)
         if below is None and overridden(core.pool, "_close_connection"):

@@ -42,7 +42,7 @@ def _after_fork_in_child() -> None:
         core.forked = True
         core.requests, core.tally = 0, Tally()
         core.pool._lending_count = 0
-        for entry in core.ledger.open.values():
+        for entry in (*core.ledger.open.values(), *core.closer.under_way.values()):
             entry.fate, entry.simple = INHERITED, False
             core.inherited.append(entry)
             if entry.guard is not None:

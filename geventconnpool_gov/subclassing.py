@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .entries import Entry
+from .errors import PoolTimeout
 from .lease import Lease
 from .options import UNSET
 
@@ -113,6 +114,8 @@ class ByHand:
         if lease is not None:
             lease.__exit__(None, None, None)
         else:
+            if self.core.ledger.room <= 0:
+                self.abandon_one()  # of those that are out, the one that did not come back
             self.core.opener.adopt_by_hand(connection)
 
     def _lease(self, timeout: float | None) -> Lease:
@@ -226,9 +229,13 @@ class LockView:
         Raises:
             PoolTimeout: `timeout` seconds passed; a `blocking=False` returns False instead.
         """
-        if not blocking and self.locked() and not self._by_hand.has_credit():
+        if blocking:
+            self._by_hand.acquire(UNSET if timeout is None else timeout)
+            return True
+        try:
+            self._by_hand.acquire(0.0)
+        except PoolTimeout:
             return False
-        self._by_hand.acquire(UNSET if timeout is None else timeout)
         return True
 
     def release(self) -> None:

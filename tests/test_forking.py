@@ -261,3 +261,27 @@ def test_the_figures_of_a_child_add_up_from_the_first_moment():
             return [stats.opened - sum(stats.closed.values()), stats.open, stats.requests]
 
         assert in_child(child, peer) == [0, 0, 0]
+
+
+def test_a_close_that_was_under_way_is_the_parents_alone():
+    closed = []
+
+    class Slow(TcpPool):
+        def _close_connection(self, c) -> None:
+            gevent.sleep(0.3)
+            closed.append(os.getpid())
+            c.close()
+
+    with echo() as peer, Slow(1, peer) as pool:
+        ask(pool, b"before")
+        with pool.get() as connection:
+            pool.discard(connection)
+        gevent.sleep(0.05)
+
+        def child():
+            gevent.sleep(0.1)
+            return [len(closed), connection.fileno() >= 0]
+
+        assert in_child(child, peer) == [0, True]
+        gevent.sleep(0.4)
+        assert closed == [os.getpid()]

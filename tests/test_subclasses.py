@@ -326,3 +326,33 @@ def test_add_one_by_hand_does_not_hammer_a_peer_that_refuses(virtual_clock, stea
     gevent.sleep(60)
     assert 999 - len(pool.connects) < 15
     ended(pool)
+
+
+def test_a_healthy_connection_comes_back_though_another_broke_meanwhile(virtual_clock):
+    with Pool(2) as pool:
+        pool.wait_until_ready()
+        healthy, broken = pool.conn.popleft(), pool.conn.popleft()
+        pool._addOne()  # for the broken one, says the subclass; but which that is, it does not say
+        pool.conn.append(healthy)
+        assert broken not in pool.conn
+        assert_whole(pool)
+
+
+def test_a_lock_that_is_not_to_block_does_not_though_what_is_idle_is_dead(virtual_clock):
+    class Dead:
+        socket = None
+
+        def alive(self):
+            return False
+
+        def disarm(self):
+            pass
+
+        close = cut_off = disarm
+
+    with Pool(1, connects=[0, 50.0]) as pool:
+        pool.wait_until_ready()
+        (entry,) = pool._core.ledger.idle
+        entry.guard, entry.plain = Dead(), False
+        assert pool.lock.acquire(blocking=False) is False
+        assert virtual_clock.now == 0
