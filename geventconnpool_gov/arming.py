@@ -36,14 +36,20 @@ class Arming:
         self._waiting.append(guard)
         if self._prepare is None:
             loop: Any = gevent.get_hub().loop
-            self._prepare = loop.prepare(ref=False, priority=_LAST)
-            self._prepare.start(_start, weakref.ref(self))
+            try:
+                self._prepare = loop.prepare(ref=False, priority=_LAST)
+            except TypeError:
+                # gevent's libuv loop has none. A callback comes close: what is closed before it
+                # runs is seen, what a greenlet closes behind it in the same pass is not.
+                self._prepare = loop.run_callback(_start, weakref.ref(self))
+            else:
+                self._prepare.start(_start, weakref.ref(self))
 
     def forget(self) -> None:
         """Start none of them."""
         self._waiting.clear()
         if self._prepare is not None:
-            self._prepare.stop()
+            self._prepare.stop()  # a callback has both methods, too
             self._prepare.close()
             self._prepare = None
 

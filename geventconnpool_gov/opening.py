@@ -322,7 +322,8 @@ class Opener:
         return True
 
     def _arm(self, seconds: float) -> None:
-        self._timer = gevent.get_hub().loop.timer(seconds)
+        # libuv counts milliseconds, and warns of less.
+        self._timer = gevent.get_hub().loop.timer(max(0.001, seconds))
         self._timer.start(_pump_again, weakref.ref(self), update=True)
 
     def _disarm(self) -> None:
