@@ -60,9 +60,11 @@ class Backoff:
 def _without_frames(error: BaseException) -> BaseException:
     """The error without its frames: kept for later, they would keep sockets open."""
     seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        link.__traceback__ = None
-        link = link.__cause__ if link.__cause__ is not None else link.__context__
+    links: list[BaseException | None] = [error]
+    while links:
+        link = links.pop()
+        if link is not None and id(link) not in seen:
+            seen.add(id(link))
+            link.__traceback__ = None
+            links += (link.__cause__, link.__context__)
     return error

@@ -186,7 +186,7 @@ def _close_hard(core: Core, entry: Entry) -> None:
         return  # in a forked child, the parent closes it
     with contextlib.suppress(BaseException):  # whatever it raises, there is nothing more to do
         below: Any = getattr(entry.guard, "socket", None)
-        if below is None and overridden(core.pool, "_close_connection"):
+        if not hasattr(below, "close") and overridden(core.pool, "_close_connection"):
             below = entry.connection
         if hasattr(below, "close"):
             within(core.options.check_timeout, "closing", below.close)

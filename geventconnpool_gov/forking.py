@@ -49,8 +49,9 @@ def _after_fork_in_child() -> None:
                 entry.guard.cut_off()
         core.ledger.open.clear()
         core.ledger.idle.clear()
-        for greenlet in (*core.opener.attempts, *core.closer.under_way, core.upkeep.worker):
-            if greenlet is not None:
+        connecting = core.opener.attempts | core.opener.reserved
+        for greenlet in (*connecting, *core.closer.under_way, core.upkeep.worker):
+            if hasattr(greenlet, "kill") and not greenlet.dead:
                 greenlet.kill(block=False)
 
 

@@ -36,20 +36,20 @@ class Opener:
         "__weakref__",
         "_limits",
         "_next_start",
-        "_reserved",
         "_timer",
         "_to_go",
         "_warming",
         "attempts",
         "backoff",
         "core",
+        "reserved",
     )
 
     def __init__(self, core: Core) -> None:
         self.core = core
         self.attempts: set[Any] = set()  # the greenlets that connect
         self.backoff = Backoff()
-        self._reserved: set[Any] = set()  # greenlets that hold a unit of the account
+        self.reserved: set[Any] = set()  # greenlets that hold a unit of the account
         self._timer: Any = None
         self._limits: dict[Any, Any] = {}  # greenlet: the timer after which it is given up
         self._to_go: list[Entry] = []  # connections that stay until another takes their place
@@ -94,7 +94,7 @@ class Opener:
         self.attempts.clear()
         for greenlet in list(self._limits):
             self._drop_limit(greenlet)
-        self._reserved.clear()
+        self.reserved.clear()
         self._to_go.clear()
         self.core.ledger.owed = 0
         self.backoff = Backoff()
@@ -135,7 +135,7 @@ class Opener:
 
     def add_one(self) -> None:
         """See `ConnectionPool._addOne`: open one more in this very greenlet."""
-        if gevent.getcurrent() in self._reserved:
+        if gevent.getcurrent() in self.reserved:
             self._attempt()  # one of the pool's own; the pool decides about the next
             return
         core, ledger = self.core, self.core.ledger
@@ -161,7 +161,7 @@ class Opener:
             ValueError: there is no room for it.
         """
         current = gevent.getcurrent()
-        if current not in self._reserved:
+        if current not in self.reserved:
             if self.core.ledger.room <= 0:
                 raise ValueError(f"no room for another connection: {self.core.figures()}")
             self._reserve(current)
@@ -191,7 +191,7 @@ class Opener:
         try:
             self.core.pool._addOne()
         except (Exception, gevent.Timeout) as error:
-            if gevent.getcurrent() in self._reserved:
+            if gevent.getcurrent() in self.reserved:
                 self._failed(error)
             else:
                 log.warning("%s: _addOne raised: %s", self.core.title, brief(error))
@@ -222,7 +222,7 @@ class Opener:
             limit = core.options.connect_timeout
             entry: Entry = within(limit, "finding the socket", core.new_entry, connection)
             self._check_new(connection)  # the hook may have switched
-            if current not in self._reserved:
+            if current not in self.reserved:
                 raise PoolConnectError("the connect took too long, and was given up")
         except SharedConnectionError:
             raise
@@ -230,7 +230,7 @@ class Opener:
             core.closer.begin_unaccounted(Entry(connection))
             raise
         core.ledger.opened(entry)
-        self._reserved.discard(current)
+        self.reserved.discard(current)
         core.tally.opened += 1
         if len(core.ledger.open) >= core.ledger.min_size:
             self._warming = False
@@ -312,12 +312,12 @@ class Opener:
 
     def _reserve(self, greenlet: Any) -> None:
         self.core.ledger.begin_opening()
-        self._reserved.add(greenlet)
+        self.reserved.add(greenlet)
 
     def _release(self, greenlet: Any) -> bool:
-        if greenlet not in self._reserved:
+        if greenlet not in self.reserved:
             return False
-        self._reserved.discard(greenlet)
+        self.reserved.discard(greenlet)
         self.core.ledger.opening_failed()
         return True
 

@@ -39,9 +39,8 @@ class ByHand:
         self.leases: dict[int, Lease] = {}  # taken from `conn`, by id(connection)
 
     def forget(self) -> None:
-        """In a forked child: these are the parent's."""
+        """In a forked child: the parent's. What was taken stays known, should it come back."""
         self.reserved.clear()
-        self.leases.clear()
 
     def start_over(self) -> None:
         """A new lock was put in place: forget what is lent."""
@@ -62,6 +61,8 @@ class ByHand:
         for entry in list(core.ledger.idle):
             core.renounce(entry)
         self._count_what_is_open()
+        if core.started:
+            core.opener.pump()
 
     def _count_what_is_open(self) -> None:
         ledger = self.core.ledger
