@@ -22,7 +22,7 @@ from .waiting import new_waiter, park
 if TYPE_CHECKING:
     from .core import Core
 
-__all__ = ["borrow", "fit", "inspect", "refuse", "settle", "timed_out"]
+__all__ = ["borrow", "fit", "inspect", "refuse", "serve", "settle", "timed_out"]
 
 
 def borrow(core: Core, timeout: float | None) -> Entry:
@@ -76,6 +76,8 @@ def _queue(core: Core, deadline: float | None, timeout: float | None, *, first: 
     waiter = new_waiter()
     ledger.join(waiter, first=first)
     try:
+        if ledger.idle:
+            serve(core)  # a lease ended in a foreign thread, this very moment
         tally.waited += not first
         core.opener.pump()
         remaining = None if deadline is None else deadline - clock.monotonic()
@@ -159,6 +161,20 @@ def settle(core: Core, entry: Entry, kind: type[BaseException] | None) -> None:
     elif core.resets and entry.fate is None and not core.ledger.shut:
         _reset(core, entry)
     else:
+        core.give_back(entry)
+
+
+def serve(core: Core) -> None:
+    """Hand what is idle to those who wait. Does not switch.
+
+    A lease that goes the common way makes its connection idle first and looks at the queue after;
+    a caller who joins the queue looks at what is idle after. So neither misses the other, not
+    even where the lease ends in a foreign thread, at any instruction of this one.
+    """
+    if not core.home._is_owned():
+        core.hub.loop.run_callback_threadsafe(serve, core)
+        return
+    while core.ledger.waiters and (entry := core.ledger.take()) is not None:
         core.give_back(entry)
 
 

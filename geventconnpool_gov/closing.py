@@ -17,7 +17,7 @@ from . import clock
 from .entries import HANDED, INHERITED, Entry, Waiter
 from .errors import PoolClosed
 from .forking import let_go
-from .hooks import Hooks, brief, log, overridden, within
+from .hooks import GONE, Hooks, brief, log, overridden, within
 from .waiting import new_waiter, park, wake
 
 if TYPE_CHECKING:
@@ -29,7 +29,15 @@ __all__ = ["Closer"]
 class Closer:
     """Closes the connections of one pool, and in the end the pool."""
 
-    __slots__ = ("_deadline", "_deadline_at", "_limits", "_onlookers", "core", "under_way")
+    __slots__ = (
+        "_deadline",
+        "_deadline_at",
+        "_finished",
+        "_limits",
+        "_onlookers",
+        "core",
+        "under_way",
+    )
 
     def __init__(self, core: Core) -> None:
         self.core = core
@@ -38,6 +46,7 @@ class Closer:
         self._deadline_at = inf  # on the pool's clock
         self._onlookers: list[Waiter] = []  # callers of close() who wait for its end
         self._deadline: Any = None  # the timer that ends the leases
+        self._finished = False  # the pool is shut, and nothing of it is open any more
 
     def begin(self, entry: Entry) -> None:
         """Close a connection that `ledger.retire` took out of service. Does not switch."""
@@ -79,9 +88,8 @@ class Closer:
         self.core.ledger.closed_one()
         self.core.opener.pump()
         self.core.upkeep.resume()
-        if self.core.ledger.shut and not self.core.ledger.open:
-            self._disarm()
         self._tell_onlookers()
+        self._finish()
 
     def _give_up(self, greenlet: Any) -> None:
         entry = self.under_way.get(greenlet)
@@ -107,6 +115,15 @@ class Closer:
         core.opener.stop()
         core.upkeep.stop()
         log.info("%s: closing: %s", title, figures)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Where that was the last connection of a pool that is shut: the end. Does not switch."""
+        ledger = self.core.ledger
+        if ledger.shut and not (ledger.open or ledger.closing or self._finished):
+            self._finished = True
+            self._disarm()
+            log.info("%s: closed", self.core.title)
 
     def collected(self) -> None:
         """The pool is being collected: close what is idle, if that can still be done."""
@@ -139,8 +156,6 @@ class Closer:
             finally:
                 if waiter in self._onlookers:
                     self._onlookers.remove(waiter)
-        if not core.ledger.open:
-            log.info("%s: closed", core.title)
 
     def _end_leases_in(self, timeout: float) -> None:
         at = clock.monotonic() + timeout
@@ -173,6 +188,8 @@ class Closer:
 def _close(core: Core, pool: Hooks, entry: Entry) -> None:
     try:
         within(core.options.check_timeout, "closing", pool._close_connection, entry.connection)
+        if pool is GONE:
+            _close_hard(core, entry)  # the class may have known more than `c.close()`
     except BaseException as error:
         _close_hard(core, entry)
         log.info("%s: closing %r failed: %s", core.title, entry, brief(error))

@@ -276,7 +276,7 @@ class Core:
     def new_entry(self, connection: Any) -> Entry:
         """The record of a new connection, not in the account yet."""
         entry = Entry(connection, next(self._serials))
-        entry.guard = Guard.over(self.pool._socket(connection), entry, self)
+        entry.guard = Guard.over(self._socket_below(connection), entry, self)
         entry.plain = entry.guard is None
         bursts = self.ledger.limit > self.ledger.size
         entry.simple = not (entry.guard or self.resets or bursts)
@@ -285,6 +285,14 @@ class Core:
             lifetime = self.options.max_lifetime * random.uniform(0.9, 1.0)
             entry.expires_at = clock.monotonic() + lifetime
         return entry
+
+    def _socket_below(self, connection: Any) -> Any:
+        try:
+            return self.pool._socket(connection)
+        except Exception:
+            if overridden(self.pool, "_socket"):
+                raise  # it was asked, and failed
+            return None  # an object that cannot be asked whether it has a `fileno`
 
     def welcome(self, entry: Entry) -> None:
         """Put a connection that was just opened to use. Does not switch."""

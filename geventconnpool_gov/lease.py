@@ -13,7 +13,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from .borrowing import borrow, inspect, refuse, settle
+from .borrowing import borrow, inspect, refuse, serve, settle
 from .core import Core
 from .entries import Entry
 
@@ -76,10 +76,12 @@ class Lease:
             return
         self.entry = None
         pool = self.pool
-        if kind is None and entry.simple and not pool._lending_waiters:
+        if kind is None and entry.simple:
             monotonic = pool._lending_clock
             if monotonic is None:
                 pool._lending_idle.append(entry)
+                if pool._lending_waiters:
+                    serve(pool._core)
                 return
             now = monotonic()
             upkeep = pool._core.upkeep
@@ -87,5 +89,7 @@ class Lease:
             if now < entry.expires_at >= upkeep.at <= now + upkeep.soonest:
                 entry.idle_since = entry.proved_at = now
                 pool._lending_stow(entry)
+                if pool._lending_waiters:
+                    serve(pool._core)
                 return
         settle(pool._core, entry, kind)

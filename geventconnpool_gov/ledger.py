@@ -169,9 +169,13 @@ class Ledger:
     # -- waiting
 
     def join(self, waiter: Waiter, *, first: bool = False) -> None:
-        """Enter the queue: at its end, or at its head for one whose turn it was already."""
-        if self.idle or self.shut:
-            raise AssertionError("a caller must not wait beside an idle connection or when shut")
+        """Enter the queue: at its end, or at its head for one whose turn it was already.
+
+        Who finds something idle afterwards takes it: a lease that ends in a foreign thread may
+        have put it there since the look before.
+        """
+        if self.shut:
+            raise AssertionError("a caller must not wait for a pool that is shut")
         if first:
             self.waiters.appendleft(waiter)
         else:

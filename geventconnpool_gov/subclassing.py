@@ -56,9 +56,13 @@ class ByHand:
 
     def renounce_idle(self) -> None:
         """`conn` was emptied: what was idle is the subclass's to close."""
+        self.renounce(list(self.core.ledger.idle))
+
+    def renounce(self, entries: Iterable[Entry]) -> None:
+        """These were taken out of `conn` for good."""
         core = self.core
         core.must_be_home()
-        for entry in list(core.ledger.idle):
+        for entry in entries:
             core.renounce(entry)
         self._count_what_is_open()
         if core.started:
@@ -192,7 +196,7 @@ class IdleView:
         """Take this one out for good."""
         for entry in self._idle:
             if entry.connection is connection:
-                self._by_hand.core.renounce(entry)
+                self._by_hand.renounce((entry,))
                 return
         raise ValueError("this connection is not idle")
 

@@ -218,18 +218,40 @@ class Upkeep:
         return entry if entry.proved_at + self._every <= now else None
 
     def _probe_due(self) -> None:
-        core = self.core
-        while (entry := self._to_probe(clock.monotonic())) is not None:
+        core, current = self.core, gevent.getcurrent()
+        while self.worker is current and (entry := self._to_probe(clock.monotonic())) is not None:
             core.ledger.seize(entry)
             if not fit(core, entry):
                 continue
             core.tally.keepalives += 1
-            failures = (Exception, gevent.Timeout)
-            if probe(core, entry, "keepalive", core.pool._keepalive, failures):
+            if self._answers(entry):
                 core.put_aside(entry)
-            else:
+            elif self.worker is current:
                 core.tally.keepalive_failures += 1
                 self.doubt()
+
+    def _answers(self, entry: Entry) -> bool:
+        core = self.core
+        # For a hook that swallows its interruption and waits on, a second limit, without it.
+        limit = gevent.get_hub().loop.timer(2 * core.options.check_timeout, ref=False)
+        limit.start(self._give_up, gevent.getcurrent(), entry, update=True)
+        try:
+            return probe(
+                core, entry, "keepalive", core.pool._keepalive, (Exception, gevent.Timeout)
+            )
+        finally:
+            limit.stop()
+            limit.close()
+
+    def _give_up(self, worker: Any, entry: Entry) -> None:
+        core = self.core
+        if worker is not self.worker or entry.fate is not None:
+            return
+        self.worker = None
+        core.tally.keepalive_failures += 1
+        core.retire(entry, "check_failed")
+        self.doubt()
+        log.error("%s: the keepalive of %r does not end; it goes on without", core.title, entry)
 
     def _ended(self, worker: Any) -> None:
         if worker is self.worker:

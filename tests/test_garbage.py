@@ -6,6 +6,7 @@ import gc
 import weakref
 
 import gevent
+import gevent.socket
 from peers import echo
 from pools import Pool, hold
 
@@ -81,3 +82,28 @@ def test_a_lease_keeps_its_pool(virtual_clock):
         gc.collect()
         gevent.sleep(1)
         assert not connection.closed
+
+
+def test_a_pool_collected_in_another_thread_closes_what_only_its_hooks_could_name():
+    class Client:
+        def __init__(self, sock) -> None:
+            self.sock = sock
+
+    class Hidden(ConnectionPool):
+        def _new_connection(self) -> object:
+            sockets.append(gevent.socket.create_connection(peer.address))
+            return Client(sockets[-1])
+
+        def _socket(self, c):
+            return c.sock
+
+        def _close_connection(self, c) -> None:
+            c.sock.close()
+
+    sockets: list[gevent.socket.socket] = []
+    with echo() as peer:
+        held = [Hidden(1)]
+        held[0].wait_until_ready(5)
+        gevent.get_hub().threadpool.apply(held.clear)
+        gevent.sleep(0.05)
+        assert [each.fileno() for each in sockets] == [-1]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
 import socket
 import subprocess
 import sys
+import weakref
 
 import gevent
+import gevent.socket
 import pytest
+from peers import echo
 from pools import Pool, assert_adds_up, assert_whole, hold
 
-from geventconnpool_gov import PoolError, WrongThread
+from geventconnpool_gov import ConnectionPool, PoolError, WrongThread
 
 
 class Closing(Pool):
@@ -279,3 +283,81 @@ def test_a_descriptor_given_as_a_number_and_reused_by_another_is_not_lent():
             assert again is not used
     other.close()
     listener.close()
+
+
+def test_a_keepalive_that_never_gives_up_costs_one_connection_and_no_more(virtual_clock):
+    deaf, asked = Deaf(), []
+
+    class Hanging(Pool):
+        def _keepalive(self, c) -> None:
+            asked.append(c.number)
+            if c.number == 1:
+                deaf.wait()
+
+    with Hanging(2, keepalive=10, check_timeout=2) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(15)
+        assert pool.stats().closed["check_failed"] == 1
+        assert pool.made[0].closed
+        gevent.sleep(30)
+        assert {2, 3} <= set(asked)  # the others are probed as ever
+        deaf.deaf = False
+        assert_whole(pool)
+
+
+def test_a_connection_that_cannot_be_asked_for_a_fileno_has_no_socket_to_look_at(virtual_clock):
+    class Odd:
+        number = 1
+
+        def __getattr__(self, name):
+            raise RuntimeError(f"no {name}")
+
+    class Pooled(Pool):
+        def _new_connection(self) -> object:
+            return Odd()
+
+        def _close_connection(self, c) -> None:
+            pass
+
+    with Pooled(1) as pool:
+        assert hold(pool, 0, timeout=1).number == 1
+
+
+def test_a_connect_error_keeps_nothing_of_the_failed_connect_alive(virtual_clock):
+    class Half:
+        pass
+
+    halves = []
+
+    class Failing(Pool):
+        def _new_connection(self) -> object:
+            half = Half()
+            halves.append(weakref.ref(half))
+            try:
+                raise OSError("half read")
+            except OSError:
+                raise RuntimeError("no login") from ValueError("another cause")
+
+    with Failing(1) as pool:
+        gevent.sleep(0.05)
+        gc.collect()
+        assert [half() for half in halves] == [None]
+        assert pool.stats().last_connect_error == "RuntimeError: no login"
+
+
+def test_a_close_that_fails_over_a_descriptor_number_closes_the_connection_itself():
+    class Numbered(ConnectionPool):
+        def _new_connection(self) -> object:
+            return gevent.socket.create_connection(peer.address)
+
+        def _socket(self, c):
+            return c.fileno()
+
+        def _close_connection(self, c) -> None:
+            raise OSError("no goodbye")
+
+    with echo() as peer, Numbered(1) as pool:
+        with pool.get() as connection:
+            pass
+        pool.close()
+        assert connection.fileno() == -1
