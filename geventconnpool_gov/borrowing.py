@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from . import clock
-from .entries import DISCARDED, WAITING, Entry
+from .entries import DISCARDED, INHERITED, WAITING, Entry
 from .errors import PoolClosed, PoolError, PoolTimeout, TooManyRequests
 from .health import probe
 from .hooks import brief, log, within
@@ -28,13 +28,36 @@ __all__ = ["borrow", "fit", "inspect", "refuse", "serve", "settle", "timed_out"]
 def borrow(core: Core, timeout: float | None) -> Entry:
     """A connection for this caller, who found none idle at the first look."""
     core.ready_here()  # in a forked child, the counts begin here
-    core.requests += 1
-    return _acquire(core, timeout)
+    core.tally.requests += 1
+    began = clock.monotonic()
+    return _lend(core, _acquire(core, timeout, began), began)
 
 
 def inspect(core: Core, entry: Entry, timeout: float | None) -> Entry:
     """This connection, which was idle, if it is fit; otherwise another."""
-    return entry if fit(core, entry) else _acquire(core, timeout)
+    tally = core.tally
+    tally.requests += 1
+    began = clock.monotonic()
+    if not fit(core, entry):
+        entry = _acquire(core, timeout, began)
+    elif core.options.check_after is None and not tally.told:  # it did not wait for anything
+        entry.lent_at = began
+        tally.at_once += 1
+        if core.options.leak_after is not None:
+            core.upkeep.lends(began)
+        return entry
+    return _lend(core, entry, began)
+
+
+def _lend(core: Core, entry: Entry, began: float) -> Entry:
+    now = entry.lent_at = clock.monotonic()
+    core.upkeep.lends(now)
+    try:
+        core.tally.wait.add(now - began)
+    except BaseException:  # a kill, in a listener that switched
+        core.give_back(entry)
+        raise
+    return entry
 
 
 def refuse(core: Core, entered: Entry | None) -> None:
@@ -44,14 +67,14 @@ def refuse(core: Core, entered: Entry | None) -> None:
         raise PoolError("this lease is entered already; call get() for each borrow")
 
 
-def _acquire(core: Core, timeout: float | None) -> Entry:
+def _acquire(core: Core, timeout: float | None, began: float) -> Entry:
     core.ready_here()
     if timeout is UNSET:
         timeout = core.options.timeout
     else:
         timeout = seconds("timeout", timeout, optional=True, zero=True)
     # Computed once, at the door: a connection that turns out dead does not start the time anew.
-    deadline = None if timeout is None else clock.monotonic() + timeout
+    deadline = None if timeout is None else began + timeout
     queued = False
     entry = core.ledger.take()
     while entry is None or not fit(core, entry):
@@ -109,6 +132,7 @@ def fit(core: Core, entry: Entry) -> bool:
     if entry.fate is not None:  # decided since it was handed over: closed, or started over
         core.give_back(entry)
         return False
+    entry.plain = entry.simple = entry.quick = False
     guard = entry.guard
     if guard is not None:
         guard.disarm()
@@ -133,7 +157,6 @@ def _checked(core: Core, entry: Entry) -> bool:
     if not alive:
         core.tally.check_failures += 1
         core.upkeep.doubt()
-    entry.plain = entry.guard is None
     return alive
 
 
@@ -147,11 +170,24 @@ def timed_out(core: Core, what: str) -> PoolTimeout:
 
 def settle(core: Core, entry: Entry, kind: type[BaseException] | None) -> None:
     """End a lease that `lease` could not end by itself. `kind` is what ended it."""
-    if kind is None and entry.fate is None and not core.resets and core.home._is_owned():
-        core.give_back(entry)
-    elif not core.home._is_owned():
+    if not core.home._is_owned():
         # A generator collected in a foreign thread, say: the pool's own thread must do it.
         core.hub.loop.run_callback_threadsafe(settle, core, entry, kind)
+        return
+    now = clock.monotonic()
+    used = now - entry.lent_at
+    if entry.quick:
+        core.meter.ends(entry)
+    try:
+        _end(core, entry, kind, now)
+    finally:
+        if entry.fate is not INHERITED:
+            core.tally.use.add(used)
+
+
+def _end(core: Core, entry: Entry, kind: type[BaseException] | None, now: float) -> None:
+    if kind is None and entry.fate is None and not core.resets:
+        core.give_back(entry, now)
     elif entry.fate not in (None, DISCARDED):
         core.give_back(entry)
     elif kind is not None and _is_broken(core, kind):

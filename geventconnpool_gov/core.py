@@ -26,6 +26,7 @@ from .forking import let_go, watch_for_forks
 from .health import Guard
 from .hooks import GONE, Hooks, log, overridden
 from .ledger import Ledger
+from .metering import Meter
 from .opening import Opener
 from .options import Options, count
 from .readiness import Readiness
@@ -56,11 +57,11 @@ class Core:
         "inherited",
         "ledger",
         "manual",
+        "meter",
         "monotonic",
         "opener",
         "options",
         "readiness",
-        "requests",
         "resets",
         "speaks_first",
         "started",
@@ -76,7 +77,6 @@ class Core:
         self._kind = type(pool).__name__
         self.ledger = Ledger()
         self.monotonic = clock.monotonic
-        self.requests = 0  # those that found nothing idle; `lease` counts the others
         self.move_in()
         self.hub: Any = None
         self.options = Options(size=0, min_size=0)
@@ -88,6 +88,7 @@ class Core:
         self.speaks_first = False
         self.arming = Arming()
         self.tally = Tally()
+        self.meter = Meter(self)
         self.opener = Opener(self)
         self.closer = Closer(self)
         self.upkeep = Upkeep(self)
@@ -111,8 +112,10 @@ class Core:
     def arrange_lending(self, pool: Hooks) -> None:
         """Have the common way of a return, in `lease`, do what the settings ask for."""
         ledger = self.ledger
-        timed = self.options.timed or ledger.lifo or bool(pool.keepalive)
-        pool._lending_clock = self.monotonic if timed else None
+        # A busy caller may never let the loop turn: what ends a lifetime then is the clock.
+        plain = self.options.max_lifetime is None and not ledger.lifo
+        pool._lending_clock = None if plain else self.monotonic
+        self.meter.light = not (self.resets or self.tally.told or ledger.limit > ledger.size)
         pool._lending_stow = ledger.idle.appendleft if ledger.lifo else ledger.idle.append
 
     # -- starting
@@ -187,11 +190,13 @@ class Core:
 
     # -- between callers
 
-    def give_back(self, entry: Entry) -> None:
+    def give_back(self, entry: Entry, now: float | None = None) -> None:
         """End a lease normally: to the longest waiter, or to idle. Does not switch."""
         fate, ledger = entry.fate, self.ledger
         if fate is None and not ledger.shut:
-            entry.idle_since = entry.proved_at = now = self.monotonic()
+            now = self.monotonic() if now is None else now
+            entry.idle_since = entry.proved_at = entry.lent_at = now
+            entry.leaked = False
             if now >= entry.expires_at:
                 self.retire(entry, entry.ending)
             elif len(ledger.open) > ledger.limit:
@@ -202,6 +207,8 @@ class Core:
                 self._hand_on(entry, ledger.put_back(entry))
             else:
                 ledger.stow(entry)
+                if entry.guard is None and self.meter.light:
+                    self.meter.trust(entry)
                 at = self.upkeep.at
                 due_earlier = entry.expires_at < at or now + self.upkeep.soonest < at
                 if due_earlier or entry.guard is not None:
@@ -230,7 +237,8 @@ class Core:
 
     def retire(self, entry: Entry, reason: str) -> None:
         """Take an open connection out of service and close it. Does not switch."""
-        self.ledger.retire(entry)
+        if self.ledger.retire(entry):
+            self.meter.ends(entry)
         self.put_away(entry, reason)
         self.opener.pump()
 
@@ -245,7 +253,8 @@ class Core:
 
     def renounce(self, entry: Entry) -> None:
         """Take a connection out of the account for a subclass that took it in its own hands."""
-        self.ledger.renounce(entry)
+        if self.ledger.renounce(entry):
+            self.meter.ends(entry)
         entry.fate, entry.plain, entry.simple = RENOUNCED, False, False
         self.tally.closed["discarded"] += 1
         if entry.guard is not None:
@@ -277,9 +286,6 @@ class Core:
         """The record of a new connection, not in the account yet."""
         entry = Entry(connection, next(self._serials))
         entry.guard = Guard.over(self._socket_below(connection), entry, self)
-        entry.plain = entry.guard is None
-        bursts = self.ledger.limit > self.ledger.size
-        entry.simple = not (entry.guard or self.resets or bursts)
         if self.options.max_lifetime is not None:
             # Drawn once: drawing at each look would favour the early end, and defeat itself.
             lifetime = self.options.max_lifetime * random.uniform(0.9, 1.0)

@@ -40,9 +40,12 @@ class Entry:
         "fate",
         "guard",
         "idle_since",
+        "leaked",
         "lent",
+        "lent_at",
         "plain",
         "proved_at",
+        "quick",
         "serial",
         "simple",
     )
@@ -51,11 +54,14 @@ class Entry:
         self.connection = connection
         self.serial = serial
         self.guard: Any = None  # watches the socket below the connection, where there is one
-        self.plain = False  # may be lent without a look at it
+        self.plain = False  # may be lent without a look at it; see `metering`
         self.simple = False  # may go back to idle without a look at it
+        self.quick = False  # the lease it is out on, if it is out, began without a look at it
         self.fate: str | None = None  # what becomes of it, where that is decided
         self.lent = False  # somebody has used it since it was opened
-        self.idle_since = 0.0  # when somebody last gave it back, on the pool's clock
+        self.lent_at = 0.0  # when whoever has it got it, on the pool's clock
+        self.leaked = False  # whoever has it has been warned about
+        self.idle_since = 0.0  # when somebody last gave it back
         self.proved_at = 0.0  # when it last proved alive: by use, or by a probe
         self.expires_at = inf  # when its lifetime ends
         self.ending = "max_lifetime"  # why it ends then

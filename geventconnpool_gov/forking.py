@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from .entries import INHERITED
 from .errors import PoolError
-from .statistics import Tally
 
 if TYPE_CHECKING:
     from .core import Core
@@ -40,10 +39,10 @@ def _after_fork_in_child() -> None:
     # reading the parent's replies.
     for core in list(_cores):
         core.forked = True
-        core.requests, core.tally = 0, Tally()
-        core.pool._lending_count = 0
+        core.tally = core.tally.anew()
+        core.meter.forget()
         for entry in (*core.ledger.open.values(), *core.closer.under_way.values()):
-            entry.fate, entry.simple = INHERITED, False
+            entry.fate, entry.simple, entry.quick = INHERITED, False, False
             core.inherited.append(entry)
             if entry.guard is not None:
                 entry.guard.cut_off()

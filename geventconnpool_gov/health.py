@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gevent
 from gevent.monkey import get_original
 
+from . import clock
 from .arming import Arming
 from .entries import Entry
 from .hooks import brief, log, within
@@ -196,7 +197,7 @@ def probe(
     False: it is not, and has been taken out of service. Whatever is none of `failures`, a kill
     say, takes it out of service too, and passes through.
     """
-    reason = "interrupted"
+    reason, entry.lent_at = "interrupted", clock.monotonic()
     try:
         within(core.options.check_timeout, what, hook, entry.connection)
         reason, entry.lent = "", True

@@ -23,7 +23,7 @@ class Hooks(Protocol):
     SPAWN_FREQUENCY: float
     exc_classes: Any
     keepalive: Any
-    _lending_count: int
+    _lending_brief: int
     _lending_home: Any
     _lending_clock: Any
     _lending_stow: Any
@@ -44,7 +44,7 @@ class _Gone:
     SPAWN_FREQUENCY = 0.0
     exc_classes = (OSError,)
     keepalive = None
-    _lending_count = 0
+    _lending_brief = 0
     _lending_home: Any = None
     _lending_clock: Any = None
     _lending_stow: Any = None

@@ -1,11 +1,12 @@
 """One borrow: enter, use, leave.
 
 `with pool.get() as connection:` runs `__enter__` and `__exit__` here, and nothing else in the
-common case: an idle connection, nobody waiting, a normal end. Everything that is not the common
-case is in `borrowing`. The common case costs about twice what a bare semaphore and deque cost; see
-benchmarks/ before adding a line. That is why it finds what it needs on the pool itself, put there
-by `equip`, and why it asks an RLock that the pool's thread holds for ever whether this is the
-thread: CPython calls that method without a frame or an argument, unlike `get_ident`.
+common case: an idle connection that was used already since the event loop last turned (see
+`metering`), nobody waiting, a normal end. Everything that is not the common case is in `borrowing`.
+The common case costs about twice what a bare semaphore and deque cost; see benchmarks/ before
+adding a line. That is why it finds what it needs on the pool itself, put there by `equip`, and why
+it asks an RLock that the pool's thread holds for ever whether this is the thread: CPython calls
+that method without a frame or an argument, unlike `get_ident`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def equip(pool: Any, core: Core) -> None:
     pool._lending_home = core.home
     pool._lending_idle = core.ledger.idle
     pool._lending_waiters = core.ledger.waiters
-    pool._lending_count = 0
+    pool._lending_brief = 0  # leases that began and ended here
     core.arrange_lending(pool)
 
 
@@ -58,10 +59,8 @@ class Lease:
             if self.entry is not None:  # entered by another greenlet, while this one waited
                 pool._core.give_back(entry)
                 refuse(pool._core, self.entry)
-        else:
-            pool._lending_count += 1
-            if not entry.plain:
-                entry = inspect(pool._core, entry, self.timeout)
+        elif not entry.plain:
+            entry = inspect(pool._core, entry, self.timeout)
         self.entry = entry
         return entry.connection
 
@@ -80,15 +79,13 @@ class Lease:
             monotonic = pool._lending_clock
             if monotonic is None:
                 pool._lending_idle.append(entry)
+                pool._lending_brief += 1
                 if pool._lending_waiters:
                     serve(pool._core)
                 return
-            now = monotonic()
-            upkeep = pool._core.upkeep
-            # Nothing to do where the pool's timer comes before this connection is due.
-            if now < entry.expires_at >= upkeep.at <= now + upkeep.soonest:
-                entry.idle_since = entry.proved_at = now
+            if monotonic() < entry.expires_at:
                 pool._lending_stow(entry)
+                pool._lending_brief += 1
                 if pool._lending_waiters:
                     serve(pool._core)
                 return

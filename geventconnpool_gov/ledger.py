@@ -232,22 +232,29 @@ class Ledger:
         entry = self.open.get(id(connection))
         return entry if entry is not None and entry.connection is connection else None
 
-    def renounce(self, entry: Entry) -> None:
-        """Take an open connection out of the account; its unit is free."""
-        self._remove(entry)
+    def renounce(self, entry: Entry) -> bool:
+        """Take an open connection out of the account, its unit is free; whether it was leased."""
+        leased = self._remove(entry)
         self._came_down()
+        return leased
 
-    def _remove(self, entry: Entry) -> None:
+    def _remove(self, entry: Entry) -> bool:
         if self.open.get(id(entry.connection)) is not entry:
             raise AssertionError(f"{entry} is not open")
-        if entry in self.idle:
+        leased = entry not in self.idle
+        if not leased:
             self.idle.remove(entry)
         del self.open[id(entry.connection)]
+        return leased
 
-    def retire(self, entry: Entry) -> None:
-        """Take an open connection out of service; its unit is free after `closed_one`."""
-        self._remove(entry)
+    def retire(self, entry: Entry) -> bool:
+        """Take an open connection out of service; whether it was leased.
+
+        Its unit is free after `closed_one`.
+        """
+        leased = self._remove(entry)
         self.closing += 1
+        return leased
 
     def closed_one(self) -> None:
         """A retired connection's close has ended."""

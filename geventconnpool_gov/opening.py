@@ -200,11 +200,13 @@ class Opener:
         """Try once, on the unit that this greenlet holds; whether it brought a connection."""
         core = self.core
         limit = core.options.connect_timeout
+        began = clock.monotonic()
         try:
             connection = within(limit, "connecting", core.pool._new_connection)
             if connection is None or connection is False:
                 raise PoolConnectError("_new_connection returned no connection")
             self._adopt(connection)
+            core.tally.connect.add(clock.monotonic() - began)
         except BaseException as error:
             late = getattr(error, "result", None) if isinstance(error, TimeoutError) else None
             if late is not None and core.ledger.find(late) is None:

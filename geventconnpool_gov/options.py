@@ -39,12 +39,7 @@ class Options:
     max_lifetime: float | None = None
     check_after: float | None = None
     lifo: bool = False
-
-    @property
-    def timed(self) -> bool:
-        """Whether the pool has to know how long a connection has been there or idle."""
-        ages = (self.idle_timeout, self.max_lifetime, self.check_after)
-        return any(age is not None for age in ages)
+    leak_after: float | None = None
 
     @classmethod
     def checked(
@@ -64,6 +59,7 @@ class Options:
         max_lifetime: Any = None,
         check_after: Any = None,
         lifo: Any = None,
+        leak_after: Any = None,
     ) -> Options:
         """Check what `ConnectionPool` was given; see its documentation for the meaning."""
         size = count("size", size, least=1)
@@ -91,6 +87,7 @@ class Options:
             idle_timeout=seconds("idle_timeout", idle_timeout, optional=True),
             max_lifetime=seconds("max_lifetime", max_lifetime, optional=True),
             check_after=seconds("check_after", check_after, optional=True, zero=True),
+            leak_after=seconds("leak_after", leak_after, optional=True),
             lifo=(min_size < size or limit > size) if lifo is None else lifo,
         )
 

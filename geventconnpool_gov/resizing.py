@@ -28,8 +28,8 @@ def resize(core: Core, size: Any, min_size: Any) -> None:
     ledger.set_limits(checked.size, checked.min_size, checked.burst_limit or checked.size)
     while ledger.surplus > 0 and (oldest := ledger.oldest) is not None:
         core.retire(oldest, "drained")
-    for entry in ledger.leased():
-        entry.simple = entry.simple and ledger.surplus <= 0
+    core.meter.turn()  # what is out by now comes back the long way, which looks at the limits
+    core.arrange_lending(core.pool)
     core.upkeep.rearm()
     core.opener.pump()
     core.tell_if_ready()

@@ -5,16 +5,17 @@ Always, at every moment: `opened - sum(closed.values()) == open` and `open == id
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from .histograms import Histogram, Recorder
 from .hooks import brief
 
 if TYPE_CHECKING:
     from .core import Core
 
-__all__ = ["REASONS", "PoolStats", "Tally", "snapshot"]
+__all__ = ["REASONS", "Histogram", "PoolStats", "Tally", "listen", "snapshot"]
 
 #: Why a connection was closed, as `PoolStats.closed` counts it.
 REASONS = (
@@ -32,9 +33,12 @@ REASONS = (
 )
 
 
+TIMES = ("wait", "use", "connect")  # the histograms
+
+
 @dataclass(frozen=True)
 class PoolStats:
-    """The state of a pool at one moment, and its counts since it was made."""
+    """The state of a pool at one moment, and its counts since it was made. Times are seconds."""
 
     name: str | None
     size: int  #: the most connections that may be open, but for a burst
@@ -58,16 +62,26 @@ class PoolStats:
     check_failures: int  #: of these, without an answer
     keepalives: int  #: keepalive probes sent
     keepalive_failures: int  #: of these, without an answer
+    leaks: int  #: leases that lasted longer than `leak_after`
+    wait: Histogram  #: of the calls that got a connection: how long it took
+    use: Histogram  #: of the leases that have ended: how long they lasted
+    connect: Histogram  #: of the connects that succeeded: how long they took
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures as plain values, for a log line or JSON."""
-        return asdict(self)
+        """The figures as plain values, for a log line or JSON; see `Histogram.as_dict`."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values["closed"] = dict(self.closed)
+        for name in TIMES:
+            values[name] = values[name].as_dict()
+        return values
 
 
 @dataclass
 class Tally:
-    """The counters behind `PoolStats`; the core counts requests itself, on its fast path."""
+    """The counters behind `PoolStats`, but for what `metering` counts."""
 
+    requests: int = 0
+    at_once: int = 0
     waited: int = 0
     timed_out: int = 0
     rejected: int = 0
@@ -78,12 +92,38 @@ class Tally:
     check_failures: int = 0
     keepalives: int = 0
     keepalive_failures: int = 0
+    leaks: int = 0
     closed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
+    wait: Recorder = field(default_factory=Recorder)
+    use: Recorder = field(default_factory=Recorder)
+    connect: Recorder = field(default_factory=Recorder)
+    told: bool = False  # somebody listens; see `listen`
+
+    def anew(self) -> Tally:
+        """Zeros, told to the same listeners."""
+        fresh = Tally(told=self.told)
+        for name in TIMES:
+            getattr(fresh, name).listener = getattr(self, name).listener
+        return fresh
+
+
+def listen(core: Core, **listeners: Callable[[float], object]) -> None:
+    """Have each duration told to the listener of that name, in seconds, when it is known.
+
+    While anybody listens, each lease goes the long way, where the clock is read. A listener must
+    not raise.
+    """
+    for name, listener in listeners.items():
+        getattr(core.tally, name).listener = listener
+    core.tally.told = True
+    core.meter.turn()
+    core.arrange_lending(core.pool)
 
 
 def snapshot(core: Core) -> PoolStats:
     """The figures of one pool, now."""
     ledger, tally, last = core.ledger, core.tally, core.opener.backoff.last_error
+    quick = core.meter.quick
     return PoolStats(
         name=core.options.name,
         size=ledger.size,
@@ -94,7 +134,7 @@ def snapshot(core: Core) -> PoolStats:
         in_use=ledger.in_use,
         opening=ledger.opening,
         waiting=ledger.waiting,
-        requests=core.requests + core.pool._lending_count,
+        requests=tally.requests + quick,
         requests_waited=tally.waited,
         requests_timed_out=tally.timed_out,
         requests_rejected=tally.rejected,
@@ -107,4 +147,8 @@ def snapshot(core: Core) -> PoolStats:
         check_failures=tally.check_failures,
         keepalives=tally.keepalives,
         keepalive_failures=tally.keepalive_failures,
+        leaks=tally.leaks,
+        wait=tally.wait.snapshot(at_once=tally.at_once + quick),
+        use=tally.use.snapshot(at_once=core.pool._lending_brief),
+        connect=tally.connect.snapshot(),
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from . import clock
 from .entries import Entry
 from .errors import PoolTimeout
 from .lease import Lease
@@ -108,7 +109,8 @@ class ByHand:
                 if entry.guard is not None:
                     entry.guard.disarm()
         assert entry is not None
-        entry.lent = True
+        entry.lent, entry.plain, entry.simple, entry.quick = True, False, False, False
+        entry.lent_at = clock.monotonic()
         self.leases[id(entry.connection)] = lease
         return entry.connection
 

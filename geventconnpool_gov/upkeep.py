@@ -2,7 +2,8 @@
 
 It looks after what is idle. A connection whose lifetime has ended is closed and replaced; one that
 nobody has used for `idle_timeout` is closed, while more than `min_size` are open; one that has not
-proved alive for `keepalive` seconds must answer `_keepalive`, or it is closed and replaced. Probes
+proved alive for `keepalive` seconds must answer `_keepalive`, or it is closed and replaced; and one
+that is lent for longer than `leak_after` is worth a warning. Probes
 go one at a time, each bounded by `check_timeout`; a connection under probe is leased, so callers
 never meet it, and callers are never asked to wait while another connection is idle.
 
@@ -28,6 +29,7 @@ from .borrowing import fit
 from .entries import Entry
 from .health import probe
 from .hooks import log, overridden
+from .leaks import report
 
 if TYPE_CHECKING:
     from .core import Core
@@ -80,7 +82,7 @@ class Upkeep:
 
     def _reckon(self) -> None:
         options = self.core.options
-        limits = (self._every, options.idle_timeout, options.check_after)
+        limits = (self._every, options.idle_timeout)
         self.soonest = min(limit for limit in limits if limit is not None)
 
     def stop(self) -> None:
@@ -123,10 +125,20 @@ class Upkeep:
         if due < self.at:
             self._arm(due)
 
+    def lends(self, now: float) -> None:
+        """A connection was lent: it may have to be warned about. Does not switch."""
+        patience = self.core.options.leak_after
+        if patience is not None and now + patience < self.at:
+            self._arm(now + patience)
+
     def rearm(self) -> None:
         """Arm the timer for what is due next, after a change that touches many."""
         self._disarm()
         due = min(map(self._due, self.core.ledger.idle), default=inf)
+        patience = self.core.options.leak_after
+        if patience is not None:
+            lent = [entry.lent_at for entry in self.core.ledger.leased() if not entry.leaked]
+            due = min(due, min(lent, default=inf) + patience)
         if due < inf and not self.core.ledger.shut:
             self._arm(due)
 
@@ -138,9 +150,7 @@ class Upkeep:
 
     def _due(self, entry: Entry) -> float:
         due = min(entry.expires_at, entry.proved_at + self._every)
-        patience, check_after = self.core.options.idle_timeout, self.core.options.check_after
-        if check_after is not None and entry.plain:
-            due = min(due, entry.proved_at + check_after)
+        patience = self.core.options.idle_timeout
         if patience is not None and len(self.core.ledger.open) > self.core.ledger.min_size:
             due = min(due, entry.idle_since + patience)
         return due
@@ -166,7 +176,7 @@ class Upkeep:
         now = clock.monotonic()
         self._end_lifetimes(now)
         self._end_idleness(now)
-        self._mark_for_checks(now)
+        self._find_leaks(now)
         if self._to_probe(now) is not None and self.worker is None:
             self.worker = gevent.Greenlet(self._probe_due)
             self.worker.rawlink(self._ended)
@@ -179,7 +189,7 @@ class Upkeep:
         """A connection was found dead: look at all the others at once."""
         ledger = self.core.ledger
         for entry in list(ledger.idle):
-            entry.proved_at, entry.plain = LONG_AGO, False
+            entry.proved_at, entry.plain, entry.simple = LONG_AGO, False, False
             if entry.guard is not None and not entry.guard.alive():
                 self.core.retire(entry, "peer_closed")
         if self.worker is None:
@@ -205,11 +215,13 @@ class Upkeep:
                 return
             core.retire(oldest, "idle_timeout")
 
-    def _mark_for_checks(self, now: float) -> None:
-        check_after = self.core.options.check_after
-        if check_after is not None:
-            for entry in self.core.ledger.idle:
-                entry.plain = entry.plain and now < entry.proved_at + check_after
+    def _find_leaks(self, now: float) -> None:
+        patience = self.core.options.leak_after
+        if patience is not None:
+            for entry in self.core.ledger.leased():
+                if not entry.leaked and entry.lent_at + patience <= now:
+                    entry.leaked = True
+                    report(self.core, entry, now)
 
     def _to_probe(self, now: float) -> Entry | None:
         if self._every == inf or not self.core.ledger.idle:

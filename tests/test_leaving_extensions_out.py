@@ -16,6 +16,7 @@ EXTENSIONS = {
     "breathe-with-the-load": "idle_timeout",
     "end-lifetimes": "max_lifetime",
     "check-before-lending": "check_after",
+    "tell-the-figures": "leak_after",
 }
 
 USE = """
@@ -26,7 +27,7 @@ class Pool(ConnectionPool):
     def _new_connection(self) -> object:
         return object()
 
-others = dict(idle_timeout=60, max_lifetime=60, check_after=60)
+others = dict(idle_timeout=60, max_lifetime=60, check_after=60, leak_after=60)
 del others[sys.argv[1]]
 try:
     Pool(2, **{sys.argv[1]: 60})
@@ -39,7 +40,8 @@ with Pool(2, min_size=1, **others) as pool:
         with pool.get():
             gevent.sleep(0.01)
     gevent.joinall([gevent.spawn(use) for _ in range(10)], raise_error=True)
-    assert pool.stats().open == 2
+    assert len(pool.conn) == 2
+    assert hasattr(pool, "stats") == ("leak_after" in others)
 """
 
 

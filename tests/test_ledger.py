@@ -88,7 +88,6 @@ def test_killed_waiters_cost_no_quadratic_time() -> None:
 def illegal(ledger: Ledger, entry: Entry, waiter: Waiter) -> dict[str, object]:
     stranger = Entry(object())
     return {
-        "waiting beside an idle connection": lambda: ledger.join(waiter),
         "leaving twice": lambda: ledger.leave(waiter),
         "opening without room": ledger.begin_opening,
         "failing an opening that nobody began": ledger.opening_failed,

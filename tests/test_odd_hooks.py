@@ -341,7 +341,8 @@ def test_a_connect_error_keeps_nothing_of_the_failed_connect_alive(virtual_clock
     with Failing(1) as pool:
         gevent.sleep(0.05)
         gc.collect()
-        assert [half() for half in halves] == [None]
+        assert halves
+        assert not any(half() for half in halves)
         assert pool.stats().last_connect_error == "RuntimeError: no login"
 
 
