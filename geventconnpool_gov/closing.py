@@ -73,7 +73,7 @@ class Closer:
         for timer in self._limits.values():
             timer.close()
         self._limits.clear()
-        self._tell_onlookers()
+        self.tell_onlookers()
         self._disarm()
 
     def _ended(self, greenlet: Any) -> None:
@@ -88,7 +88,7 @@ class Closer:
         self.core.ledger.closed_one()
         self.core.opener.pump()
         self.core.upkeep.resume()
-        self._tell_onlookers()
+        self.tell_onlookers()
         self._finish()
 
     def _give_up(self, greenlet: Any) -> None:
@@ -148,7 +148,7 @@ class Closer:
             self._end_leases_in(timeout)
         if gevent.getcurrent() is gevent.get_hub():
             return  # in a callback of the loop, nothing may wait
-        while self.under_way or (timeout is not None and core.ledger.open):
+        while self._busy or (timeout is not None and core.ledger.open):
             waiter = new_waiter()
             self._onlookers.append(waiter)
             try:
@@ -176,9 +176,14 @@ class Closer:
     def _end_leases(self) -> None:
         for entry in self.core.ledger.leased():
             self.core.retire(entry, "shutdown")
-        self._tell_onlookers()
+        self.tell_onlookers()
 
-    def _tell_onlookers(self) -> None:
+    @property
+    def _busy(self) -> bool:
+        return bool(self.under_way) or self.core.upkeep.probing is not None
+
+    def tell_onlookers(self) -> None:
+        """Have those who wait in `close` look again. Does not switch."""
         onlookers, self._onlookers = self._onlookers, []
         for waiter in onlookers:
             waiter.state = HANDED

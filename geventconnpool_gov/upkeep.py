@@ -49,6 +49,7 @@ class Upkeep:
         "_timer",
         "at",
         "core",
+        "probing",
         "soonest",
         "worker",
     )
@@ -61,6 +62,7 @@ class Upkeep:
         self._held_up = False  # something is due, and waits for connects or closes to end
         self._timer: Any = None
         self.worker: Any = None  # the greenlet that probes
+        self.probing: Entry | None = None  # what it probes
 
     def start(self) -> None:
         """Begin with the keepalive, if the pool has one. Does not switch."""
@@ -94,7 +96,7 @@ class Upkeep:
 
     def forget(self) -> None:
         """In a forked child: nothing of the parent's goes on here."""
-        self.worker = None
+        self.worker = self.probing = None
         self._every = self.soonest = inf
         self._disarm()
 
@@ -247,6 +249,7 @@ class Upkeep:
         # For a hook that swallows its interruption and waits on, a second limit, without it.
         limit = gevent.get_hub().loop.timer(2 * core.options.check_timeout, ref=False)
         limit.start(self._give_up, gevent.getcurrent(), entry, update=True)
+        self.probing = entry
         try:
             return probe(
                 core, entry, "keepalive", core.pool._keepalive, (Exception, gevent.Timeout)
@@ -254,12 +257,15 @@ class Upkeep:
         finally:
             limit.stop()
             limit.close()
+            if self.probing is entry:
+                self.probing = None
+                core.closer.tell_onlookers()
 
     def _give_up(self, worker: Any, entry: Entry) -> None:
         core = self.core
         if worker is not self.worker or entry.fate is not None:
             return
-        self.worker = None
+        self.worker = self.probing = None
         core.tally.keepalive_failures += 1
         core.retire(entry, "check_failed")
         self.doubt()

@@ -232,3 +232,15 @@ def test_a_later_close_does_not_put_off_the_deadline_of_an_earlier_one(virtual_c
     assert virtual_clock.now == 5
     first.join()
     holder.kill()
+
+
+def test_closing_waits_for_a_probe_that_is_under_way(virtual_clock):
+    class Slow(Pool):
+        def _keepalive(self, c) -> None:
+            gevent.sleep(1000)
+
+    with Slow(1, keepalive=10, check_timeout=100) as pool:
+        gevent.sleep(15)
+        assert pool.stats().in_use == 1
+    assert pool.made[0].closed
+    assert virtual_clock.now == 15
