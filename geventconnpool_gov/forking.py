@@ -48,7 +48,8 @@ def _after_fork_in_child() -> None:
                 entry.guard.cut_off()
         core.ledger.open.clear()
         core.ledger.idle.clear()
-        connecting = core.opener.attempts | core.opener.reserved
+        attempts = core.opener.attempts
+        connecting = attempts.running | attempts.reserved
         for greenlet in (*connecting, *core.closer.under_way, core.upkeep.worker):
             if hasattr(greenlet, "kill") and not greenlet.dead:
                 greenlet.kill(block=False)

@@ -123,7 +123,7 @@ class ByHand:
         else:
             if self.core.ledger.room <= 0:
                 self.abandon_one()  # of those that are out, the one that did not come back
-            self.core.opener.adopt_by_hand(connection)
+            self.core.opener.attempts.adopt_by_hand(connection)
 
     def _lease(self, timeout: float | None) -> Lease:
         lease = Lease()
