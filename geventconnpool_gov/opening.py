@@ -65,6 +65,8 @@ class Opener:
         """
         core, ledger = self.core, self.core.ledger
         self._disarm()
+        if ledger.room <= 0:
+            return
         while ledger.wanted > 0 and not core.forked:
             failing = self.backoff.failures > 0
             if len(self.attempts.running) >= (1 if failing else core.options.max_connecting):
