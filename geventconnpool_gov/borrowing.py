@@ -56,6 +56,7 @@ def _lend(core: Core, entry: Entry, began: float) -> Entry:
         core.tally.wait.add(now - began)
     except BaseException:  # a kill, in a listener that switched
         core.give_back(entry)
+        core.tally.use.add(0.0)
         raise
     return entry
 

@@ -129,7 +129,7 @@ class Ledger:
     def leased(self) -> list[Entry]:
         """The entries that somebody holds."""
         idle = set(map(id, self.idle))
-        return [entry for entry in self.open.values() if id(entry) not in idle]
+        return [entry for entry in list(self.open.values()) if id(entry) not in idle]
 
     # -- borrowing and returning
 

@@ -129,7 +129,9 @@ def test_a_kill_in_a_listener_costs_no_capacity(virtual_clock):
             gevent.sleep(at)
             client.kill()
         gevent.sleep(5)
-        assert pool.stats().idle == 1
+        stats = pool.stats()
+        assert stats.idle == 1
+        assert stats.use.count == stats.wait.count == 3
 
 
 class Leaky(Pool):
