@@ -169,6 +169,7 @@ class Attempts:
     def _give_up(self, greenlet: Any) -> None:
         if greenlet in self.running:
             self.core.tally.connect_errors += 1
+            self.core.opener.backoff.last_error = TimeoutError("a connect does not end")
             self._ended(greenlet)
             log.error("%s: a connect does not end; its place is free", self.core.title)
 

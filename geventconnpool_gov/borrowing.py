@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from . import clock
 from .entries import DISCARDED, INHERITED, WAITING, Entry
 from .errors import PoolClosed, PoolError, PoolTimeout, TooManyRequests
-from .health import probe
 from .hooks import brief, log, within
 from .options import UNSET, exception_classes, seconds
 from .waiting import new_waiter, park
@@ -40,7 +39,9 @@ def inspect(core: Core, entry: Entry, timeout: float | None) -> Entry:
     began = clock.monotonic()
     if not fit(core, entry):
         entry = _acquire(core, timeout, began)
-    elif core.options.check_after is None and not tally.told:  # it did not wait for anything
+    elif _is_stale(core, entry):
+        entry = _acquire(core, timeout, began, entry)
+    elif not tally.told:  # and so nobody waited for anything, or wants to know
         entry.lent_at = began
         tally.at_once += 1
         if core.options.leak_after is not None:
@@ -68,7 +69,8 @@ def refuse(core: Core, entered: Entry | None) -> None:
         raise PoolError("this lease is entered already; call get() for each borrow")
 
 
-def _acquire(core: Core, timeout: float | None, began: float) -> Entry:
+def _acquire(core: Core, timeout: float | None, began: float, entry: Entry | None = None) -> Entry:
+    """Wait for a connection that is fit; `entry` is one that must be asked first."""
     core.ready_here()
     if timeout is UNSET:
         timeout = core.options.timeout
@@ -77,22 +79,47 @@ def _acquire(core: Core, timeout: float | None, began: float) -> Entry:
     # Computed once, at the door: a connection that turns out dead does not start the time anew.
     deadline = None if timeout is None else began + timeout
     queued = False
-    entry = core.ledger.take()
-    while entry is None or not fit(core, entry):
-        entry = core.ledger.take()
+    had_its_turn = entry is not None
+    while True:
+        entry = entry or core.ledger.take()
         if entry is None:
             # A caller whose connection turned out dead goes on at the head of the queue.
-            entry = _queue(core, deadline, timeout, first=queued)
+            entry = _queue(core, deadline, timeout, first=had_its_turn, again=queued)
             queued = True
-    return entry
+        had_its_turn = True
+        if fit(core, entry) and (not _is_stale(core, entry) or _checked(core, entry, deadline)):
+            return entry
+        entry = None
 
 
-def _queue(core: Core, deadline: float | None, timeout: float | None, *, first: bool) -> Entry:
+def _checked(core: Core, entry: Entry, deadline: float | None) -> bool:
+    remaining = None if deadline is None else max(0.0, deadline - clock.monotonic())
+    try:
+        answered = core.prober.check(entry, remaining)
+    except BaseException:
+        core.tally.cancelled += 1
+        raise
+    if answered is None:
+        core.tally.timed_out += 1
+        raise timed_out(core, "a connection that idled long was not proved alive in time")
+    if answered and entry.fate is not None:  # decided since: closed, or started over
+        core.give_back(entry)
+        return False
+    return answered
+
+
+def _queue(
+    core: Core, deadline: float | None, timeout: float | None, *, first: bool, again: bool
+) -> Entry:
     ledger, tally = core.ledger, core.tally
-    if ledger.shut:
-        raise PoolClosed(f"{core.title} was closed while a caller waited")
-    if not first:
+    try:
+        if ledger.shut:
+            raise PoolClosed(f"{core.title} was closed while a caller waited")
         core.opener.raise_if_hopeless()
+    except PoolError:
+        tally.refused += 1
+        raise
+    if not first:
         limit = core.options.max_waiting
         if limit is not None and ledger.waiting >= limit:
             tally.rejected += 1
@@ -102,7 +129,7 @@ def _queue(core: Core, deadline: float | None, timeout: float | None, *, first: 
     try:
         if ledger.idle:
             serve(core)  # a lease ended in a foreign thread, this very moment
-        tally.waited += not first
+        tally.waited += not again
         core.opener.pump()
         remaining = None if deadline is None else deadline - clock.monotonic()
         if remaining is not None and remaining <= 0:
@@ -117,6 +144,7 @@ def _queue(core: Core, deadline: float | None, timeout: float | None, *, first: 
             core.give_back(waiter.entry)
         raise
     if waiter.error is not None:
+        tally.refused += 1
         raise waiter.error
     if waiter.entry is None:
         ledger.leave(waiter)
@@ -126,9 +154,9 @@ def _queue(core: Core, deadline: float | None, timeout: float | None, *, first: 
 
 
 def fit(core: Core, entry: Entry) -> bool:
-    """Whether a connection that is leased to this caller can be used; if not, it is closed.
+    """Whether a connection that is leased to this caller can be used, as far as a look tells.
 
-    Switches only where the connection idled longer than `check_after`.
+    If not, it is closed. Does not switch.
     """
     if entry.fate is not None:  # decided since it was handed over: closed, or started over
         core.give_back(entry)
@@ -140,25 +168,17 @@ def fit(core: Core, entry: Entry) -> bool:
         if not guard.alive():
             core.retire(entry, "peer_closed")
             return False
-    check_after = core.options.check_after
-    if entry.expires_at < inf or check_after is not None:
-        now = clock.monotonic()
-        if entry.expires_at <= now:
-            core.retire(entry, entry.ending)
-            return False
-        if check_after is not None and now - entry.proved_at >= check_after:
-            return _checked(core, entry)
+    if entry.expires_at < inf and entry.expires_at <= clock.monotonic():
+        core.retire(entry, entry.ending)
+        return False
     entry.lent = True
     return True
 
 
-def _checked(core: Core, entry: Entry) -> bool:
-    core.tally.checks += 1
-    alive = probe(core, entry, "check", core.pool._check)
-    if not alive:
-        core.tally.check_failures += 1
-        core.upkeep.doubt()
-    return alive
+def _is_stale(core: Core, entry: Entry) -> bool:
+    """Whether a connection has idled so long that it must be asked first."""
+    check_after = core.options.check_after
+    return check_after is not None and clock.monotonic() - entry.proved_at >= check_after
 
 
 def timed_out(core: Core, what: str) -> PoolTimeout:

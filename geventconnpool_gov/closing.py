@@ -114,6 +114,7 @@ class Closer:
             core.put_away(entry, "shutdown")
         core.opener.stop()
         core.upkeep.stop()
+        core.prober.stop()
         log.info("%s: closing: %s", title, figures)
         self._finish()
 
@@ -180,7 +181,7 @@ class Closer:
 
     @property
     def _busy(self) -> bool:
-        return bool(self.under_way) or self.core.upkeep.probing is not None
+        return bool(self.under_way or self.core.prober.under_way)
 
     def tell_onlookers(self) -> None:
         """Have those who wait in `close` look again. Does not switch."""

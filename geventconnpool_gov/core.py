@@ -29,6 +29,7 @@ from .ledger import Ledger
 from .metering import Meter
 from .opening import Opener
 from .options import Options, count
+from .probing import Prober
 from .readiness import Readiness
 from .statistics import Tally
 from .upkeep import Upkeep
@@ -61,6 +62,7 @@ class Core:
         "monotonic",
         "opener",
         "options",
+        "prober",
         "readiness",
         "resets",
         "speaks_first",
@@ -92,6 +94,7 @@ class Core:
         self.opener = Opener(self)
         self.closer = Closer(self)
         self.upkeep = Upkeep(self)
+        self.prober = Prober(self)
         self.readiness = Readiness(self)
         self.resets = overridden(pool, "_reset")
         self._serials = itertools.count(1)
@@ -332,4 +335,5 @@ class Core:
         return (
             f"size {ledger.size}, open {len(ledger.open)}, in use {ledger.in_use}, "
             f"idle {len(ledger.idle)}, opening {ledger.opening}, waiting {ledger.waiting}"
+            + (f", closing {ledger.closing}" if ledger.closing else "")
         )

@@ -50,7 +50,8 @@ def _after_fork_in_child() -> None:
         core.ledger.idle.clear()
         attempts = core.opener.attempts
         connecting = attempts.running | attempts.reserved
-        for greenlet in (*connecting, *core.closer.under_way, core.upkeep.worker):
+        asking = (*core.prober.under_way, core.upkeep.worker)
+        for greenlet in (*connecting, *core.closer.under_way, *asking):
             if hasattr(greenlet, "kill") and not greenlet.dead:
                 greenlet.kill(block=False)
 
@@ -80,6 +81,7 @@ def let_go(core: Core) -> None:
     core.arming.forget()
     core.closer.forget()
     core.opener.forget()
+    core.prober.forget()
     core.upkeep.forget()
 
 

@@ -19,21 +19,15 @@ import os
 import select
 import stat
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import gevent
 from gevent.monkey import get_original
 
-from . import clock
 from .arming import Arming
 from .entries import Entry
-from .hooks import brief, log, within
 
-if TYPE_CHECKING:
-    from .core import Core
-
-__all__ = ["Guard", "Listener", "probe"]
+__all__ = ["Guard", "Listener"]
 
 _poll = get_original("select", "poll")
 _socket = get_original("socket", "socket")
@@ -183,33 +177,6 @@ class Guard:
             self._io.stop()
             self._io.close()
             self._io = None
-
-
-def probe(
-    core: Core,
-    entry: Entry,
-    what: str,
-    hook: Callable[[Any], Any],
-    failures: tuple[type[BaseException], ...] = (Exception,),
-) -> bool:
-    """Ask a leased connection by a hook, which may wait and is bounded, whether it is alive.
-
-    False: it is not, and has been taken out of service. Whatever is none of `failures`, a kill
-    say, takes it out of service too, and passes through.
-    """
-    reason, entry.lent_at = "interrupted", clock.monotonic()
-    try:
-        within(core.options.check_timeout, what, hook, entry.connection)
-        reason, entry.lent = "", True
-    except failures as error:
-        reason = "check_failed"
-        log.warning("%s: %s of %r failed: %s", core.title, what, entry, brief(error))
-    finally:
-        if reason and entry.fate is None:
-            core.retire(entry, reason)
-        elif reason:
-            core.give_back(entry)
-    return not reason
 
 
 def _identity(fd: int) -> tuple[int, int]:

@@ -38,6 +38,8 @@ class Histogram:
     def percentile(self, percent: float) -> float:
         """The duration that `percent` of all do not exceed, to within 30 %; 0 for none.
 
+        Below a tenth of a millisecond, and above 1,000 s, it is a guess between the limits.
+
         Raises:
             ValueError: `percent` is not from 0 to 100.
         """

@@ -48,12 +48,14 @@ class PoolStats:
     idle: int  #: of these, waiting for a caller
     in_use: int  #: of these, held by somebody
     opening: int  #: connects under way
+    closing: int  #: closes under way; each keeps its place until it has ended
     waiting: int  #: callers in the queue
     requests: int  #: calls that asked for a connection
     requests_waited: int  #: of these, how many had to queue
     requests_timed_out: int  #: ended in `PoolTimeout`
     requests_rejected: int  #: ended in `TooManyRequests`
     requests_cancelled: int  #: interrupted while they waited
+    requests_refused: int  #: ended in `PoolConnectError` or `PoolClosed`
     opened: int  #: connects that succeeded
     connect_errors: int  #: connects that failed
     last_connect_error: str | None  #: the newest of these
@@ -86,6 +88,7 @@ class Tally:
     timed_out: int = 0
     rejected: int = 0
     cancelled: int = 0
+    refused: int = 0
     opened: int = 0
     connect_errors: int = 0
     checks: int = 0
@@ -133,12 +136,14 @@ def snapshot(core: Core) -> PoolStats:
         idle=len(ledger.idle),
         in_use=ledger.in_use,
         opening=ledger.opening,
+        closing=ledger.closing,
         waiting=ledger.waiting,
         requests=tally.requests + quick,
         requests_waited=tally.waited,
         requests_timed_out=tally.timed_out,
         requests_rejected=tally.rejected,
         requests_cancelled=tally.cancelled,
+        requests_refused=tally.refused,
         opened=tally.opened,
         connect_errors=tally.connect_errors,
         last_connect_error=None if last is None else brief(last),

@@ -27,7 +27,6 @@ import gevent
 from . import clock
 from .borrowing import fit
 from .entries import Entry
-from .health import probe
 from .hooks import log, overridden
 from .leaks import report
 
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from .core import Core
 
 __all__ = ["Upkeep"]
-
-LONG_AGO = -1e12  # on any clock
 
 
 class Upkeep:
@@ -49,7 +46,6 @@ class Upkeep:
         "_timer",
         "at",
         "core",
-        "probing",
         "soonest",
         "worker",
     )
@@ -62,7 +58,6 @@ class Upkeep:
         self._held_up = False  # something is due, and waits for connects or closes to end
         self._timer: Any = None
         self.worker: Any = None  # the greenlet that probes
-        self.probing: Entry | None = None  # what it probes
 
     def start(self) -> None:
         """Begin with the keepalive, if the pool has one. Does not switch."""
@@ -96,7 +91,7 @@ class Upkeep:
 
     def forget(self) -> None:
         """In a forked child: nothing of the parent's goes on here."""
-        self.worker = self.probing = None
+        self.worker = None
         self._every = self.soonest = inf
         self._disarm()
 
@@ -187,15 +182,10 @@ class Upkeep:
         if self.worker is None and not self._held_up:
             self.rearm()
 
-    def doubt(self) -> None:
-        """A connection was found dead: look at all the others at once."""
-        ledger = self.core.ledger
-        for entry in list(ledger.idle):
-            entry.proved_at, entry.plain, entry.simple = LONG_AGO, False, False
-            if entry.guard is not None and not entry.guard.alive():
-                self.core.retire(entry, "peer_closed")
-        if self.worker is None:
-            self.tend()
+    def lose(self, worker: Any) -> None:
+        """This greenlet does not end: if it is the one that probes, another takes its place."""
+        if worker is self.worker:
+            self.worker = None
 
     def _end_lifetimes(self, now: float) -> None:
         core, ledger = self.core, self.core.ledger
@@ -238,38 +228,8 @@ class Upkeep:
             if not fit(core, entry):
                 continue
             core.tally.keepalives += 1
-            if self._answers(entry):
+            if core.prober.ask(entry, "keepalive", core.pool._keepalive):
                 core.put_aside(entry)
-            elif self.worker is current:
-                core.tally.keepalive_failures += 1
-                self.doubt()
-
-    def _answers(self, entry: Entry) -> bool:
-        core = self.core
-        # For a hook that swallows its interruption and waits on, a second limit, without it.
-        limit = gevent.get_hub().loop.timer(2 * core.options.check_timeout, ref=False)
-        limit.start(self._give_up, gevent.getcurrent(), entry, update=True)
-        self.probing = entry
-        try:
-            return probe(
-                core, entry, "keepalive", core.pool._keepalive, (Exception, gevent.Timeout)
-            )
-        finally:
-            limit.stop()
-            limit.close()
-            if self.probing is entry:
-                self.probing = None
-                core.closer.tell_onlookers()
-
-    def _give_up(self, worker: Any, entry: Entry) -> None:
-        core = self.core
-        if worker is not self.worker or entry.fate is not None:
-            return
-        self.worker = self.probing = None
-        core.tally.keepalive_failures += 1
-        core.retire(entry, "check_failed")
-        self.doubt()
-        log.error("%s: the keepalive of %r does not end; it goes on without", core.title, entry)
 
     def _ended(self, worker: Any) -> None:
         if worker is self.worker:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import gevent
 import pytest
 from pools import Pool, assert_whole, hold
+
+from geventconnpool_gov import PoolClosed, PoolTimeout
 
 
 class Checked(Pool):
@@ -64,13 +68,99 @@ def test_a_check_that_hangs_costs_one_connection_and_check_timeout(virtual_clock
         assert_whole(pool)
 
 
-def test_an_interrupted_check_closes_the_connection_and_loses_nothing(virtual_clock):
-    with Checked(1, check_after=30, answers=[100.0]) as pool:
+@pytest.mark.parametrize("timeout", [0, 1])
+def test_a_caller_waits_for_a_check_no_longer_than_it_was_told_to(virtual_clock, timeout):
+    with Checked(1, check_after=30, answers=[3.0]) as pool:
         pool.wait_until_ready()
         gevent.sleep(31)
-        with pytest.raises(gevent.Timeout), gevent.Timeout(1):
-            hold(pool, 0)
-        assert pool.stats().closed["interrupted"] == 1
+        with pytest.raises(PoolTimeout, match="not proved alive in time"):
+            hold(pool, 0, timeout=timeout)
+        assert virtual_clock.now == 31 + timeout
+        gevent.sleep(4)
+        assert hold(pool, 0, timeout=0) is pool.made[0]  # it answered, for whoever comes next
+        assert len(pool.checked) == 1
+        assert pool.stats().requests_timed_out == 1
+        assert_whole(pool)
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_get_ends_in_time_though_every_check_hangs(virtual_clock, size):
+    with Checked(size, check_after=10, check_timeout=5, answers=[10.0**6] * 999) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(60)
+        began = virtual_clock.now
+        with pytest.raises(PoolTimeout):
+            hold(pool, 0, timeout=1)
+        assert virtual_clock.now - began == 1
+        hold(pool, 0)  # what was opened since is not in doubt
+        assert virtual_clock.now - began <= 5 * size
+        pool.answers.clear()
+
+
+@pytest.mark.parametrize("ends", ["kill", "timeout"])
+def test_an_interrupted_caller_does_not_interrupt_the_check(virtual_clock, ends):
+    with Checked(1, check_after=30, answers=[3.0]) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        if ends == "timeout":
+            with pytest.raises(gevent.Timeout), gevent.Timeout(1):
+                hold(pool, 0)
+        else:
+            client = gevent.spawn(hold, pool, 0)
+            gevent.sleep(1)
+            client.kill()
+        waiter = gevent.spawn(hold, pool, 0)
+        assert waiter.get() is pool.made[0]
+        assert pool.stats().requests_cancelled == 1
+        assert_whole(pool)
+
+
+def test_a_caller_whose_check_fails_is_not_overtaken_by_those_who_came_since(virtual_clock):
+    served = []
+    with Checked(1, check_after=30, answers=[3.0], connects=[0, 1]) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        pool.answers = [OSError("gone")]
+
+        def client(number):
+            hold(pool, 1)
+            served.append(number)
+
+        clients = [gevent.spawn(client, number) for number in range(3)]
+        gevent.joinall(clients, raise_error=True)
+        assert served == [0, 1, 2]
+
+
+def test_closing_ends_a_check_and_its_caller_is_told(virtual_clock):
+    pool = Checked(1, check_after=30, check_timeout=100, answers=[1000.0])
+    pool.wait_until_ready()
+    gevent.sleep(31)
+    caller = gevent.spawn(hold, pool, 0)
+    gevent.sleep(1)
+    pool.close()
+    assert pool.made[0].closed
+    caller.join()
+    assert isinstance(caller.exception, PoolClosed)
+    assert virtual_clock.now == 32
+
+
+def test_a_check_that_never_gives_up_costs_one_connection_and_twice_the_limit(virtual_clock):
+    class Deaf(Checked):
+        deaf = True
+
+        def _check(self, c) -> None:
+            while self.deaf:
+                with contextlib.suppress(BaseException):
+                    gevent.sleep(1)
+
+    with Deaf(1, check_after=30, check_timeout=2) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        assert hold(pool, 0) is pool.made[1]
+        assert virtual_clock.now == pytest.approx(31 + 4)
+        stats = pool.stats()
+        assert (stats.check_failures, stats.closed["check_failed"]) == (1, 1)
+        pool.deaf = False
         assert_whole(pool)
 
 

@@ -26,9 +26,13 @@ def blocks(paper: str, language: str) -> list[str]:
     return [text for kind, text in found if kind == language]
 
 
-@pytest.mark.parametrize("number", range(len(blocks("README.md", "python"))))
-def test_each_example_of_the_readme_runs(number, tmp_path):
-    example = blocks("README.md", "python")[number]
+PAPERS = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+EXAMPLES = [(paper, n) for paper in PAPERS for n in range(len(blocks(paper, "python")))]
+
+
+@pytest.mark.parametrize(("paper", "number"), EXAMPLES)
+def test_each_example_runs(paper, number, tmp_path):
+    example = blocks(paper, "python")[number]
     command = [sys.executable, "-W", "error", "-c", example]
     subprocess.run(command, check=True, timeout=60, cwd=tmp_path)
 
@@ -76,8 +80,9 @@ def test_every_command_of_maintaining_runs_in_order(checkout):
 
 
 @pytest.mark.xdist_group("papers")
-def test_every_command_of_the_readme_runs_here_or_where_it_is_said(checkout):
-    for script in blocks("README.md", "sh"):
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_command_runs_here_or_where_it_is_said(paper, checkout):
+    for script in blocks(paper, "sh"):
         for line in script.splitlines():
             if line in ELSEWHERE:
                 assert line.split()[0] in (ROOT / ELSEWHERE[line]).read_text()

@@ -105,7 +105,8 @@ def test_requests_waits_and_uses_add_up_at_every_moment(steps):
 
 
 def _failed(stats):
-    return stats.requests_timed_out + stats.requests_rejected + stats.requests_cancelled
+    in_vain = stats.requests_timed_out + stats.requests_rejected + stats.requests_cancelled
+    return in_vain + stats.requests_refused
 
 
 def test_a_listener_hears_of_each_duration(virtual_clock):

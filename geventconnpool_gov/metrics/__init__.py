@@ -36,6 +36,7 @@ COUNTERS = {
     "requests_timed_out": "Calls that ended in PoolTimeout",
     "requests_rejected": "Calls turned away, as max_waiting were waiting",
     "requests_cancelled": "Calls interrupted while they waited",
+    "requests_refused": "Calls that ended in PoolConnectError or PoolClosed",
     "opened": "Connects that succeeded",
     "connect_errors": "Connects that failed",
     "checks": "Checks before lending",

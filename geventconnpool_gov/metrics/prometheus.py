@@ -51,6 +51,7 @@ _GAUGES = {
     "active_connections": ("in_use", "Connections in use"),
     "idle_connections": ("idle", "Connections waiting for a caller"),
     "opening_connections": ("opening", "Connects under way"),
+    "closing_connections": ("closing", "Closes under way"),
     "pending_threads": ("waiting", "Callers (greenlets) waiting for a connection"),
     "max_connections": ("burst_limit", "The most connections that may be open"),
     "max_idle_connections": ("size", "The most connections that stay open when idle"),

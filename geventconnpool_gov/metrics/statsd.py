@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["report"]
 
-_GAUGES = ("size", "min_size", "burst_limit", "open", "idle", "in_use", "opening", "waiting")
+_STATE = ("open", "idle", "in_use", "opening", "closing", "waiting")
+_GAUGES = ("size", "min_size", "burst_limit", *_STATE)
 _TIMES = ("wait", "use", "connect")
 _PERCENTILES = (50, 95, 99)
 
