@@ -194,8 +194,9 @@ class Closer:
 def _close(core: Core, pool: Hooks, entry: Entry) -> None:
     try:
         within(core.options.check_timeout, "closing", pool._close_connection, entry.connection)
-        if pool is GONE:
-            _close_hard(core, entry)  # the class may have known more than `c.close()`
+        below = getattr(entry.guard, "socket", None)
+        if pool is GONE and below is not entry.connection and hasattr(below, "close"):
+            below.close()  # the class may have known more than `c.close()`
     except BaseException as error:
         _close_hard(core, entry)
         log.info("%s: closing %r failed: %s", core.title, entry, brief(error))

@@ -23,6 +23,8 @@ BAD = [
     ({"timeout": math.inf}, ValueError, "timeout must be a finite number of seconds or None"),
     ({"timeout": 10**400}, ValueError, "timeout must be a finite number of seconds or None"),
     ({"timeout": 1e17}, ValueError, "timeout must be at most 3.2e+09 seconds, got 1e+17"),
+    ({"timeout": True}, TypeError, "timeout must be a number of seconds or None, got True"),
+    ({"check_timeout": True}, TypeError, "check_timeout must be a number of seconds, got True"),
     ({"keepalive": -30}, ValueError, "keepalive must be zero or more seconds, got -30"),
     ({"connect_timeout": 0}, ValueError, "connect_timeout must be above zero seconds, got 0"),
     ({"check_timeout": None}, TypeError, "check_timeout must be a number of seconds, got None"),

@@ -61,14 +61,14 @@ def test_a_lease_that_is_entered_twice_loses_nothing(virtual_clock):
 def test_a_killed_connect_costs_no_capacity(virtual_clock):
     with Pool(1, connects=[50]) as pool:
         gevent.sleep(1)
-        for greenlet in list(pool._core.opener.attempts):
+        for greenlet in list(pool._core.opener.attempts.running):
             greenlet.kill()
         assert_whole(pool)
 
 
 def test_a_connect_killed_before_it_ran_costs_no_capacity(virtual_clock):
     with Pool(1) as pool:
-        for greenlet in list(pool._core.opener.attempts):
+        for greenlet in list(pool._core.opener.attempts.running):
             greenlet.kill(block=False)
         assert_whole(pool)
 

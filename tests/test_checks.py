@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import gevent
 import pytest
 from pools import Pool, assert_whole, hold
 
-from geventconnpool_gov import PoolClosed, PoolTimeout
+from geventconnpool_gov import PoolClosed, PoolError, PoolTimeout
+from geventconnpool_gov.testing.schedules import explore
 
 
 class Checked(Pool):
@@ -201,3 +203,61 @@ def test_a_probe_by_the_keepalive_spares_the_check(virtual_clock):
             gevent.sleep(31)
             hold(pool, 0)
         assert pool.checked == []
+
+
+def test_a_callback_of_the_loop_that_cannot_wait_for_a_check_loses_nothing(virtual_clock):
+    errors = []
+
+    def callback():
+        try:
+            hold(pool, 0)
+        except PoolError as error:
+            errors.append(error)
+
+    with Checked(1, check_after=30) as pool:
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        gevent.get_hub().loop.run_callback(callback)
+        assert_whole(pool)
+    assert len(errors) == 1
+
+
+def test_an_answer_and_a_kill_of_its_caller_at_one_instant_lose_nothing():
+    def scenario(schedule):
+        with Checked(1, check_after=30, answers=[1.0]) as pool:
+            pool.wait_until_ready()
+            gevent.sleep(31)
+            caller = gevent.spawn(hold, pool, 0)
+            gevent.spawn_later(1.0, caller.kill, block=False)
+            gevent.sleep(10)
+            stats = pool.stats()
+            assert (stats.idle, stats.in_use) == (1, 0)
+
+    assert explore(scenario).complete
+
+
+def test_a_check_and_a_close_at_one_instant_close_the_connection_once():
+    def caller(pool):
+        with contextlib.suppress(PoolClosed), pool.get() as connection:
+            assert not pool.stats().closed["shutdown"], connection
+
+    def scenario(schedule):
+        pool = Checked(1, check_after=30, answers=[1.0])
+        pool.wait_until_ready()
+        gevent.sleep(31)
+        gevent.spawn(caller, pool)
+        schedule.pick([gevent.spawn, partial(gevent.spawn_later, 1.0)])(pool.close, 0)
+        gevent.sleep(10)
+        assert [connection.closed for connection in pool.made] == [1]
+
+    assert explore(scenario, rule="legal").complete
+
+
+def test_what_was_opened_since_a_check_began_is_not_in_doubt_when_it_fails(virtual_clock):
+    with Checked(2, min_size=1, check_after=30, check_timeout=5, answers=[10.0**6]) as pool:
+        gevent.sleep(31)
+        checking = gevent.spawn(hold, pool, 0)
+        gevent.sleep(1)
+        hold(pool, 0)  # on a second connection
+        checking.join()
+        assert pool.checked == [pool.made[0]]

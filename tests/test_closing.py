@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import gevent
+import gevent.socket
 import pytest
+from peers import echo
 from pools import Pool, assert_whole, hold
 
 from geventconnpool_gov import PoolClosed
@@ -126,10 +130,12 @@ def test_a_connect_under_way_is_ended_and_what_it_brings_too_late_is_closed(virt
 
 
 def test_a_pool_may_be_closed_twice_and_from_a_callback_and_inside_its_own_lease(virtual_clock):
-    pool = Pool(2)
+    pool, returned = Pool(2), []
+    pool.wait_until_ready()
     with pool.get():
-        gevent.get_hub().loop.run_callback(pool.close)
+        gevent.get_hub().loop.run_callback(lambda: returned.append(pool.close()))
         gevent.sleep(0)
+        assert returned == [None]
         pool.close()
     pool.close(timeout=5)
     assert virtual_clock.now == 0
@@ -154,12 +160,17 @@ def test_a_discard_waits_for_nothing_though_the_close_hangs(virtual_clock):
         pool.closing_takes = 0
 
 
-def test_a_lease_whose_connection_was_closed_under_it_ends_without_a_word(virtual_clock):
+@pytest.mark.parametrize("own", [None, OSError("late"), gevent.Timeout(1)])
+def test_a_lease_whose_connection_was_closed_under_it_ends_in_no_error_but_its_own(
+    virtual_clock, own
+):
     pool = Pool(1)
     pool.wait_until_ready()
-    with pool.get() as used:
+    with contextlib.suppress(OSError, gevent.Timeout), pool.get() as used:
         pool.close(timeout=0)
         assert used.closed == 1
+        if own is not None:
+            raise own
     gevent.sleep(1)
     assert used.closed == 1
     assert pool.stats().closed["shutdown"] == 1
@@ -173,24 +184,28 @@ def test_each_waiter_is_told_by_an_error_of_its_own(virtual_clock):
     gevent.sleep(1)
     pool.close()
     errors = [waiter.exception for waiter in (*waiters, starter) if waiter.join() is None]
+    assert virtual_clock.now == 1
     assert all(isinstance(error, PoolClosed) for error in errors)
     assert len(set(map(id, errors))) == 3
 
 
+@pytest.mark.parametrize("discarded", [False, True])
 def test_a_waiter_whose_connection_is_closed_at_the_hand_off_is_told_and_nothing_is_lost(
-    virtual_clock,
+    virtual_clock, discarded
 ):
     pool = Pool(1)
     pool.wait_until_ready()
-    lease = pool.get()
-    lease.__enter__()
-    waiter = gevent.spawn(hold, pool, 0)
-    gevent.sleep(0)
-    lease.__exit__(None, None, None)  # handed over
-    pool.close(timeout=0)  # and taken away, before the waiter has run
+    with pool.get() as used:
+        waiter = gevent.spawn(hold, pool, 0)
+        gevent.sleep(0)
+    # It was handed over, and is taken away before the waiter has run.
+    if discarded:
+        pool.discard(used)
+    pool.close(timeout=None if discarded else 0)
     waiter.join()
     assert isinstance(waiter.exception, PoolClosed)
-    assert pool.still_open == []
+    gevent.sleep(1)
+    assert used.closed == 1
 
 
 def test_a_discarded_connection_is_not_reset_nor_is_one_of_a_closed_pool(virtual_clock):
@@ -244,3 +259,69 @@ def test_closing_waits_for_a_probe_that_is_under_way(virtual_clock):
         assert pool.stats().in_use == 1
     assert pool.made[0].closed
     assert virtual_clock.now == 15
+
+
+def test_nothing_is_said_about_a_connect_that_the_close_ended(virtual_clock, caplog):
+    pool = Pool(1, connects=[100.0])
+    gevent.sleep(1)
+    pool.close()
+    gevent.sleep(1)
+    assert pool.stats().connect_errors == 0
+    assert caplog.messages == []
+
+
+def test_a_pool_is_called_closed_when_its_last_connection_is_back_and_not_before(
+    virtual_clock, caplog
+):
+    caplog.set_level("INFO")
+    pool = Pool(1)
+    holder = gevent.spawn(hold, pool, 50)
+    gevent.sleep(1)
+    pool.close()
+    assert "Pool: closed" not in caplog.messages
+    holder.join()
+    gevent.sleep(1)
+    assert caplog.messages[-1] == "Pool: closed"
+
+
+def test_a_second_way_to_close_that_hangs_costs_no_more_than_check_timeout(virtual_clock):
+    class Connection:
+        def close(self):
+            gevent.sleep(10**6)
+
+    class Rude(Pool):
+        def _new_connection(self) -> object:
+            return Connection()
+
+        def _close_connection(self, c):
+            raise OSError("no goodbye")
+
+    with Rude(1, check_timeout=2) as pool:
+        with pool.get() as used:
+            pool.discard(used)
+        assert hold(pool, 0, timeout=5) is not used
+        assert virtual_clock.now == 2
+
+
+def test_the_socket_below_is_closed_when_its_owner_cannot_be():
+    class Client:
+        def __init__(self, sock):
+            self.sock = sock
+
+        def close(self):
+            raise OSError("no goodbye")
+
+    class Wrapped(Pool):
+        def _new_connection(self) -> object:
+            return Client(gevent.socket.create_connection(peer.address))
+
+        def _socket(self, c):
+            return c.sock
+
+        def _close_connection(self, c):
+            c.close()
+
+    with echo() as peer:
+        with Wrapped(1) as pool:
+            client = hold(pool, 0)
+        assert client.sock.fileno() == -1

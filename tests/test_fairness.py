@@ -195,3 +195,22 @@ def test_a_waiter_behind_many_that_gave_up_is_served_all_the_same(virtual_clock)
             waiter = gevent.spawn(hold, pool, 0)
             gevent.sleep(0)
         waiter.get(timeout=1)
+
+
+def test_a_timeout_of_zero_lets_nobody_else_run(virtual_clock):
+    ran = []
+    with Pool(1) as pool:
+        pool.wait_until_ready()
+        with pool.get():
+            gevent.spawn(ran.append, 1)
+            with pytest.raises(PoolTimeout):
+                hold(pool, 0, timeout=0)
+            assert ran == []
+
+
+def test_a_timeout_after_connects_work_again_has_no_old_error_as_its_cause(virtual_clock):
+    with Pool(1, connects=[OSError("down")]) as pool:
+        pool.wait_until_ready()
+        with pool.get(), pytest.raises(PoolTimeout) as caught:
+            hold(pool, 0, timeout=1)
+        assert caught.value.__cause__ is None

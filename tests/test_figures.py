@@ -96,6 +96,13 @@ def test_a_long_error_is_shortened(virtual_clock):
         assert len(pool.stats().last_connect_error or "") < 250
 
 
+def test_an_error_of_several_lines_is_one_line_in_the_figures_and_the_log(virtual_clock, caplog):
+    with Pool(1, connects=[OSError("refused\n  by the peer")]) as pool:
+        pool.wait_until_ready()
+        assert pool.stats().last_connect_error == "OSError: refused by the peer"
+    assert not any("\n" in message for message in caplog.messages)
+
+
 def test_no_error_of_the_pool_is_one_that_retry_repeats():
     import geventconnpool_gov.errors as errors
 

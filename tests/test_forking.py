@@ -2,74 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import gc
 import os
-import traceback
 
 import gevent
-import gevent.socket
 import pytest
+from forks import PlainPool, TcpPool, TlsPool, ask, in_child
+from gevent.event import Event
 from peers import echo, tls_echo
-
-from geventconnpool_gov import ConnectionPool
-
-
-class TcpPool(ConnectionPool):
-    SPAWN_FREQUENCY = 0.0
-
-    def __init__(self, size, peer, **options):
-        self.peer = peer
-        self.said_goodbye = []
-        super().__init__(size, timeout=5, **options)
-
-    def _new_connection(self) -> object:
-        return gevent.socket.create_connection(self.peer.address)
-
-    def _keepalive(self, c) -> None:
-        c.sendall(b"alive?")
-        assert c.recv(6) == b"alive?"
-
-    def _close_connection(self, c):
-        self.said_goodbye.append(c)
-        c.close()
-
-
-class TlsPool(TcpPool):
-    def _new_connection(self) -> object:
-        return self.peer.client_context().wrap_socket(
-            super()._new_connection(), server_hostname="localhost"
-        )
-
-
-def ask(pool, question):
-    with pool.get() as connection:
-        connection.sendall(question)
-        return connection.recv(100)
-
-
-def in_child(function, peer):
-    """Run a function in a forked child; what it returns. Fails where it raises."""
-    reading, writing = os.pipe()
-    pid = gevent.os.fork()
-    if pid == 0:
-        try:
-            os.close(reading)
-            peer.leave_to_parent()
-            answer = {"result": function()}
-        except BaseException:
-            answer = {"error": traceback.format_exc()}
-        os.write(writing, json.dumps(answer).encode())
-        os._exit(0)
-    os.close(writing)
-    text = b""
-    while part := gevent.os.tp_read(reading, 65536):
-        text += part
-    os.close(reading)
-    gevent.os.waitpid(pid, 0)
-    answer = json.loads(text)
-    assert "error" not in answer, answer.get("error")
-    return answer["result"]
-
+from pools import hold
 
 # The fork happens in the middle of pytest, whose threads the child does not need.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -125,6 +66,38 @@ def test_a_lease_that_a_child_inherited_ends_without_a_trace():
         lease.__exit__(None, None, None)
 
 
+def test_a_lease_without_a_socket_that_a_child_inherited_is_not_lent_there():
+    with echo() as peer, PlainPool(1, timeout=5) as pool:
+        pool.wait_until_ready(5)
+        with pool.get():
+            pass
+        lease = pool.get()  # in the same pass of the loop
+        inherited = lease.__enter__()
+
+        def child():
+            lease.__exit__(None, None, None)
+            with pool.get() as connection:
+                return connection is inherited
+
+        assert in_child(child, peer) is False
+        lease.__exit__(None, None, None)
+
+
+def test_a_child_that_uses_the_pool_fills_it_and_probes():
+    with echo() as peer, TcpPool(3, peer, keepalive=0.05) as pool:
+        pool.wait_until_ready(5)
+
+        def child():
+            ask(pool, b"child")
+            pool.wait_until_ready(5)
+            with gevent.Timeout(5):
+                while not pool.stats().keepalives:
+                    gevent.sleep(0.01)
+            return pool.stats().keepalive_failures
+
+        assert in_child(child, peer) == 0
+
+
 def test_a_child_that_does_not_use_the_pool_opens_nothing_and_probes_nothing():
     with echo() as peer, TcpPool(2, peer, keepalive=0.05) as pool:
         pool.wait_until_ready(5)
@@ -164,6 +137,51 @@ def test_a_connect_that_was_under_way_is_the_parents_alone():
             assert ask(pool, b"parent") == b"parent"
 
 
+def test_a_child_that_asks_while_its_parent_connects_connects_itself():
+    class Slow(TcpPool):
+        def _new_connection(self) -> object:
+            connection = super()._new_connection()
+            gevent.sleep(0.1)
+            return connection
+
+    with echo() as peer, Slow(1, peer) as pool:
+        gevent.sleep(0.05)
+
+        def child():
+            reply = ask(pool, b"child").decode()
+            gevent.sleep(0.2)
+            stats = pool.stats()
+            return [reply, stats.open, stats.opening, stats.connect_errors]
+
+        assert in_child(child, peer) == ["child", 1, 0, 0]
+        assert ask(pool, b"parent") == b"parent"
+
+
+@pytest.mark.parametrize("how", ["keepalive", "check_after"])
+def test_a_probe_that_was_under_way_is_the_parents_alone(how):
+    begun, ended = Event(), []
+
+    class Slow(TcpPool):
+        def _keepalive(self, c) -> None:
+            begun.set()
+            gevent.sleep(0.2)
+            ended.append(c)
+
+    with echo() as peer, Slow(1, peer, **{how: 0.05}) as pool:
+        pool.wait_until_ready(5)
+        asking = gevent.spawn_later(0.06, ask, pool, b"?") if how == "check_after" else None
+        assert begun.wait(5)
+
+        def child():
+            gevent.sleep(0.3)
+            return len(ended)
+
+        assert in_child(child, peer) == 0
+        assert ended
+        assert ask(pool, b"parent") == b"parent"
+        assert asking is None or asking.get() == b"?"
+
+
 def test_a_pool_made_before_the_fork_and_not_used_works_in_each_child():
     with echo() as peer, TcpPool(1, peer) as pool:
         assert in_child(lambda: ask(pool, b"one").decode(), peer) == "one"
@@ -185,7 +203,8 @@ def test_a_closed_pool_stays_closed_in_a_child():
         in_child(child, peer)
 
 
-def test_a_parents_failing_connects_do_not_keep_its_child_waiting():
+@pytest.mark.parametrize("error", [OSError("down"), LookupError("refused")])
+def test_a_parents_failing_connects_do_not_keep_its_child_waiting(error):
     with echo() as peer:
 
         class Down(TcpPool):
@@ -193,10 +212,10 @@ def test_a_parents_failing_connects_do_not_keep_its_child_waiting():
 
             def _new_connection(self) -> object:
                 if self.down:
-                    raise OSError("down")
+                    raise error
                 return super()._new_connection()
 
-        with Down(1, peer) as pool:
+        with Down(1, peer, fatal_exc_classes=LookupError) as pool:
             gevent.sleep(0.3)
             assert pool.stats().connect_errors > 0
 
@@ -252,15 +271,17 @@ def test_a_childs_copies_of_waiting_callers_execute_nothing():
         assert executed == [0, 1, 2]
 
 
-def test_the_figures_of_a_child_add_up_from_the_first_moment():
+def test_the_figures_of_a_child_are_its_own_from_the_first_moment():
     with echo() as peer, TcpPool(2, peer) as pool:
+        with pool.get() as connection:
+            pool.discard(connection)
         pool.wait_until_ready(5)
 
         def child():
             stats = pool.stats()
-            return [stats.opened - sum(stats.closed.values()), stats.open, stats.requests]
+            return [stats.opened, sum(stats.closed.values()), stats.open, stats.requests]
 
-        assert in_child(child, peer) == [0, 0, 0]
+        assert in_child(child, peer) == [0, 0, 0, 0]
 
 
 def test_a_close_that_was_under_way_is_the_parents_alone():
@@ -280,8 +301,89 @@ def test_a_close_that_was_under_way_is_the_parents_alone():
 
         def child():
             gevent.sleep(0.1)
-            return [len(closed), connection.fileno() >= 0]
+            return [len(closed), connection.fileno() >= 0, pool.stats().opened]
 
-        assert in_child(child, peer) == [0, True]
+        assert in_child(child, peer) == [0, True, 0]
         gevent.sleep(0.4)
         assert closed == [os.getpid()]
+
+
+@pytest.mark.parametrize("use", [lambda pool: hold(pool, 0), lambda pool: pool.close()])
+def test_a_child_that_uses_the_pool_leaves_a_close_that_was_under_way_to_its_parent(use):
+    closed = []
+
+    class Connection:
+        def close(self):
+            closed.append(1)
+
+    class Slow(PlainPool):
+        def _new_connection(self) -> object:
+            return Connection()
+
+        def _close_connection(self, c) -> None:
+            gevent.sleep(0.1)
+            c.close()
+
+    with echo() as peer, Slow(1, timeout=5) as pool:
+        pool.wait_until_ready(5)
+        pool.discard(pool.conn[0])
+        gevent.sleep(0.05)
+
+        def child():
+            with gevent.Timeout(5):
+                use(pool)
+            gevent.sleep(0.2)
+            return len(closed)
+
+        assert in_child(child, peer) == 0
+
+
+def test_a_child_that_closes_the_pool_closes_the_descriptors_that_it_inherited():
+    with echo() as peer, TcpPool(2, peer) as pool:
+        pool.wait_until_ready(5)
+        sockets = list(pool.conn)
+
+        def child():
+            pool.close()
+            return [sock.fileno() for sock in sockets]
+
+        assert in_child(child, peer) == [-1, -1]
+
+
+def test_a_child_goes_on_though_an_inherited_socket_cannot_be_closed():
+    class Stuck:
+        def __init__(self, sock):
+            self.fileno = sock.fileno
+
+        def close(self):
+            raise OSError("not this one")
+
+    class Wrapped(TcpPool):
+        def _socket(self, c):
+            return Stuck(c)
+
+    with echo() as peer, Wrapped(2, peer) as pool:
+        pool.wait_until_ready(5)
+        assert in_child(lambda: ask(pool, b"child").decode(), peer) == "child"
+
+
+def test_a_child_does_not_finalize_what_it_inherited():
+    finalized = []
+
+    class Chatty:
+        def __del__(self):
+            finalized.append("would say goodbye")
+
+    class ChattyPool(PlainPool):
+        def _new_connection(self) -> object:
+            return Chatty()
+
+    with echo() as peer, ChattyPool(1, timeout=5) as pool:
+        pool.wait_until_ready(5)
+
+        def child():
+            with pool.get():
+                gc.collect()
+            return finalized
+
+        assert in_child(child, peer) == []

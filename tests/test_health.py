@@ -7,10 +7,12 @@ from pathlib import Path
 import gevent
 import gevent.socket
 import pytest
-from peers import echo, scripted, tls_echo
-from pools import hold
+from gevent.event import AsyncResult, Event
+from peers import black_hole, echo, scripted, tls_echo
+from pools import Pool, assert_whole, hold
 
 from geventconnpool_gov import ConnectionPool
+from geventconnpool_gov.core import Core
 
 
 class TcpPool(ConnectionPool):
@@ -33,13 +35,31 @@ class TlsPool(TcpPool):
         return self.context.wrap_socket(super()._new_connection(), server_hostname="localhost")
 
 
+class NumberedPool(TcpPool):
+    """Says where the socket is by its descriptor."""
+
+    def _socket(self, c):
+        return c.fileno()
+
+
 def ask(pool, question=b"?"):
     with pool.get() as connection:
         connection.sendall(question)
         return connection.recv(100)
 
 
-both = pytest.mark.parametrize(("peers", "kind"), [(echo, TcpPool), (tls_echo, TlsPool)])
+def is_watched(entry):
+    return entry.guard._io is not None and entry.guard._io.active
+
+
+def greet(sock):
+    sock.sendall(b"hello")
+    while sock.recv(100):
+        pass
+
+
+KINDS = [(echo, TcpPool), (tls_echo, TlsPool)]
+both = pytest.mark.parametrize(("peers", "kind"), KINDS)
 
 
 @both
@@ -57,7 +77,7 @@ def test_a_peer_that_closed_an_instant_ago_is_found_at_the_borrow_without_a_swit
         assert ask(pool, b"b") == b"b"
 
 
-@both
+@pytest.mark.parametrize(("peers", "kind"), [*KINDS, (echo, NumberedPool)])
 def test_a_close_of_an_idle_connections_peer_is_an_event(peers, kind):
     with peers() as peer, kind(3, peer) as pool:
         pool.wait_until_ready(5)
@@ -89,6 +109,31 @@ def test_tls_session_tickets_are_not_data():
         assert peer.accepted == 2
 
 
+def test_session_tickets_are_told_from_data_by_pyopenssls_error_too():
+    class WantReadError(Exception):
+        pass
+
+    class Tls:
+        def __init__(self, sock):
+            self.sock, self.fileno, self.close = sock, sock.fileno, sock.close
+
+        settimeout = pending = lambda self, *_: 0
+        gettimeout = lambda self: None  # noqa: E731
+
+        def recv(self, _):
+            raise WantReadError
+
+    class PyOpenSslPool(TcpPool):
+        def _new_connection(self) -> object:
+            return Tls(super()._new_connection())
+
+    with echo() as peer, PyOpenSslPool(1, peer) as pool:
+        with pool.get() as connection:
+            connection.sock.sendall(b"what comes back is tickets")
+        gevent.sleep(0.02)
+        assert hold(pool, 0) is connection
+
+
 def test_decrypted_data_that_nobody_read_is_not_left_to_the_next_caller():
     with tls_echo() as peer, TlsPool(1, peer) as pool:
         with pool.get() as connection:
@@ -101,11 +146,6 @@ def test_decrypted_data_that_nobody_read_is_not_left_to_the_next_caller():
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_the_greeting_of_a_peer_that_speaks_first_is_left_to_the_first_user(tls):
-    def greet(sock):
-        sock.sendall(b"hello")
-        while sock.recv(100):
-            pass
-
     with scripted(greet, tls=tls) as peer, (TlsPool if tls else TcpPool)(1, peer) as pool:
         pool.wait_until_ready(5)
         gevent.sleep(0.2)
@@ -114,6 +154,43 @@ def test_the_greeting_of_a_peer_that_speaks_first_is_left_to_the_first_user(tls)
         with pool.get() as again:
             assert again is connection
         assert pool.stats().opened <= 1 + tls
+
+
+def test_a_greeting_that_nobody_has_read_yet_is_looked_at_once(monkeypatch):
+    looks, look = [], Core.peer_stirred
+    monkeypatch.setattr(Core, "peer_stirred", lambda *args: looks.append(1) or look(*args))
+    with scripted(greet) as peer, TcpPool(1, peer) as pool:
+        pool.wait_until_ready(5)
+        gevent.sleep(0.1)
+        assert len(looks) == 1
+
+
+def test_a_socket_is_watched_while_its_connection_is_idle_and_not_while_it_is_lent():
+    with echo() as peer, TcpPool(1, peer) as pool:
+        pool.wait_until_ready(5)
+        (entry,) = pool._core.ledger.idle
+        gevent.sleep(0.02)
+        assert is_watched(entry)
+        with pool.get():
+            assert not is_watched(entry)
+        gevent.sleep(0.02)
+        assert is_watched(entry)
+        taken = pool.conn.popleft()
+        assert not is_watched(entry)
+        pool.conn.append(taken)
+        gevent.sleep(0.02)
+        assert is_watched(entry)
+
+
+def test_a_socket_is_not_watched_while_its_connection_is_probed():
+    watched = AsyncResult()
+
+    class Looking(TcpPool):
+        def _keepalive(self, c) -> None:
+            watched.set(is_watched(self._core.ledger.find(c)))
+
+    with echo() as peer, Looking(1, peer, keepalive=0.05):
+        assert watched.get(timeout=5) is False
 
 
 def test_an_idle_watcher_stays_silent_while_the_connection_is_lent():
@@ -158,6 +235,17 @@ def test_what_is_no_socket_is_not_watched(tmp_path):
             for _ in range(3):
                 hold(pool, 0)
         unconnected.close()
+
+
+@pytest.mark.parametrize("odd", [object(), "text", 10**6, True])
+def test_whatever_socket_returns_a_connection_without_one_works(virtual_clock, odd):
+    class Odd(Pool):
+        def _socket(self, c):
+            return odd
+
+    with Odd(1) as pool:
+        assert_whole(pool)
+        assert pool.stats().connect_errors == 0
 
 
 def test_a_wrapped_socket_is_watched_where_the_class_says_where_it_is():
@@ -225,11 +313,85 @@ def test_whatever_an_odd_socket_raises_nobody_meets_it_and_nothing_is_lost():
         assert pool.stats().idle == 1
 
 
-def test_a_connection_that_a_subclass_took_away_is_not_watched_any_more():
+@pytest.mark.parametrize("take", [lambda c: c.remove(c[0]), lambda c: c.clear()])
+def test_a_connection_that_a_subclass_took_away_is_not_watched_any_more(take):
     with echo() as peer, TcpPool(1, peer) as pool:
         pool.wait_until_ready(5)
         (entry,) = pool._core.ledger.idle
-        connection = pool.conn[0]
-        pool.conn.remove(connection)
-        assert entry.guard._io is None
-        connection.close()
+        gevent.sleep(0.02)
+        with pool.conn[0]:
+            take(pool.conn)
+            assert entry.guard._io is None
+
+
+def test_a_connection_whose_socket_was_replaced_behind_the_pools_back_is_not_lent():
+    class Client:
+        def __init__(self, sock):
+            self.sock = sock
+
+        def fileno(self):
+            return self.sock.fileno()
+
+        def close(self):
+            self.sock.close()
+
+    class Reconnecting(TcpPool):
+        def _new_connection(self) -> object:
+            return Client(super()._new_connection())
+
+    with echo() as peer, Reconnecting(1, peer) as pool:
+        old = hold(pool, 0)
+        with old.sock, gevent.socket.create_connection(peer.address) as old.sock:
+            assert hold(pool, 0) is not old
+
+
+def test_a_reply_to_what_a_subclass_asked_by_hand_reaches_no_caller():
+    with echo() as peer, TcpPool(1, peer) as pool:
+        pool.wait_until_ready(5)
+        taken = pool.conn.popleft()
+        taken.sendall(b"nobody reads this")
+        pool.conn.append(taken)
+        gevent.sleep(0.05)
+        assert ask(pool, b"mine") == b"mine"
+
+
+def test_a_reply_that_a_probe_left_unread_reaches_no_caller():
+    probed = Event()
+
+    class Careless(TcpPool):
+        def _keepalive(self, c) -> None:
+            c.sendall(b"alive?")
+            probed.set()
+
+    with echo() as peer, Careless(1, peer, keepalive=0.05) as pool:
+        assert probed.wait(5)
+        gevent.sleep(0.02)
+        assert ask(pool, b"mine") == b"mine"
+
+
+def test_a_peer_that_closed_is_found_and_not_probed():
+    def greet_and_go(sock):
+        sock.sendall(b"hello")  # unread, so that the close is no event
+        gevent.sleep(0.02)
+
+    class Noting(TcpPool):
+        probes = 0
+
+        def _keepalive(self, c) -> None:
+            self.probes += 1
+
+    with scripted(greet_and_go) as peer, Noting(1, peer, keepalive=0.1) as pool:
+        with gevent.Timeout(5):
+            while not pool.stats().closed["peer_closed"]:
+                gevent.sleep(0.01)
+        assert pool.probes == 0
+
+
+def test_an_idle_pool_does_not_keep_the_event_loop_alive():
+    class Kept(TcpPool):
+        def _keepalive(self, c) -> None:
+            pass
+
+    with black_hole() as place, Kept(2, place, keepalive=1000) as pool:
+        pool.wait_until_ready(5)
+        assert gevent.get_hub().join(timeout=0.5)

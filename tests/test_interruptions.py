@@ -149,6 +149,34 @@ def test_closing_at_any_moment_leaves_nothing_open_and_nobody_waiting():
     assert explore(scenario, rule="legal").complete
 
 
+def test_a_wake_that_comes_too_late_disturbs_nothing_that_the_caller_does_next(virtual_clock):
+    slept = []
+
+    def client():
+        calm(pool, 0)
+        began = virtual_clock.now
+        gevent.sleep(10)
+        slept.append(virtual_clock.now - began)
+
+    with ready() as pool:
+        with pool.get():
+            waiter = gevent.spawn(client)
+            gevent.sleep(1)
+            interrupt(waiter, "timeout")  # arrives first; the wake of the hand-off comes after it
+        waiter.join()
+        assert slept == [10]
+
+
+def test_a_switch_out_of_turn_does_not_end_a_wait(virtual_clock):
+    with ready() as pool:
+        with pool.get() as lent:
+            waiter = gevent.spawn(hold, pool, 0)
+            gevent.sleep(1)
+            gevent.get_hub().loop.run_callback(waiter.switch)
+            gevent.sleep(1)
+        assert waiter.get() is lent
+
+
 def test_random_storms_lose_nothing():
     def scenario(schedule):
         with Pool(2, timeout=3.0, connects=[0, OSError("no"), 1.0, OSError("no")]) as pool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent
 import pytest
-from pools import Pool, assert_whole, hold
+from pools import Pool, assert_adds_up, assert_whole, hold
 
 
 class Kept(Pool):
@@ -43,6 +43,14 @@ def test_a_connection_in_use_needs_no_probe(virtual_clock):
             hold(pool, 0)
             gevent.sleep(10)
         assert pool.probes == []
+
+
+def test_a_connection_is_probed_when_it_has_idled_that_long_whenever_that_began(virtual_clock):
+    with Kept(1, keepalive=30) as pool:
+        gevent.sleep(25)
+        hold(pool, 0)
+        gevent.sleep(31)
+        assert [when for when, _ in pool.probes] == [55.0]
 
 
 def test_connections_are_probed_one_at_a_time(virtual_clock):
@@ -114,3 +122,41 @@ def test_an_idle_pool_starts_timers_by_keepalive_and_not_by_time(virtual_clock):
         probes = pool.stats().keepalives
         # For each probe two bounds, and for each round one timer; one is this test's own.
         assert virtual_clock.timers_started - before <= 3 * probes + 110
+
+
+def test_a_connection_given_up_during_a_probe_that_fails_is_closed_once(virtual_clock):
+    class Failing(Kept):
+        def _keepalive(self, c) -> None:
+            gevent.sleep(2)
+            raise OSError("gone")
+
+    with Failing(1, keepalive=30) as pool:
+        gevent.sleep(31)
+        pool.lock = None  # starts over: what is lent no longer counts
+        gevent.sleep(10)
+        assert pool.made[0].closed == 1
+        assert_adds_up(pool)
+
+
+def test_a_periodic_keepalive_begun_by_hand_leaves_the_pools_own_when_it_is_killed(virtual_clock):
+    with Kept(1, keepalive=10) as pool:
+        by_hand = gevent.spawn(pool._keepalive_periodic)
+        gevent.sleep(15)
+        by_hand.kill()
+        gevent.sleep(100)
+        assert len(pool.probes) >= 10
+
+
+def test_a_periodic_keepalive_begun_by_hand_ends_when_the_pool_is_closed(virtual_clock):
+    pool = Kept(1, keepalive=10)
+    by_hand = gevent.spawn(pool._keepalive_periodic)
+    gevent.sleep(1)
+    pool.close()
+    gevent.sleep(11)
+    assert by_hand.successful()
+
+
+@pytest.mark.parametrize("keepalive", [0, None])
+def test_a_periodic_keepalive_begun_by_hand_with_nothing_to_do_says_so(virtual_clock, keepalive):
+    with Kept(1, keepalive=keepalive) as pool, pytest.raises(ValueError, match="nothing to do"):
+        pool._keepalive_periodic()

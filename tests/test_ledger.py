@@ -48,7 +48,7 @@ def test_one_whose_turn_it_was_goes_back_to_the_head_of_the_queue() -> None:
 
 def test_dead_waiters_are_passed_over_and_swept_out_in_bulk() -> None:
     ledger = filled(1, 1)
-    entry = ledger.take()
+    entry, queue = ledger.take(), ledger.waiters
     assert entry is not None
     waiters = [Waiter(n) for n in range(1000)]
     for waiter in waiters:
@@ -56,6 +56,7 @@ def test_dead_waiters_are_passed_over_and_swept_out_in_bulk() -> None:
     for waiter in waiters[:-1]:
         ledger.leave(waiter)
     assert len(ledger.waiters) < 100
+    assert ledger.waiters is queue  # leases hold it
     assert ledger.put_back(entry) is waiters[-1]
 
 
@@ -106,6 +107,19 @@ def test_an_illegal_step_raises_and_nothing_happened(step: str) -> None:
     before = figures(ledger)
     with pytest.raises(AssertionError):
         illegal(ledger, ledger.idle[0], waiter)[step]()  # type: ignore[operator]
+    assert figures(ledger) == before
+
+
+def test_nothing_goes_back_to_a_ledger_that_is_shut_and_nobody_waits_there() -> None:
+    ledger = filled(1, 1)
+    entry = ledger.take()
+    assert entry is not None
+    ledger.shut_down()
+    before = figures(ledger)
+    with pytest.raises(AssertionError):
+        ledger.put_back(entry)
+    with pytest.raises(AssertionError):
+        ledger.join(Waiter(None))
     assert figures(ledger) == before
 
 

@@ -66,6 +66,29 @@ def test_a_discarded_connection_is_closed_when_its_lease_ends_and_not_before(vir
         assert_whole(pool)
 
 
+TAKEN_AWAY = {
+    "discarded": lambda pool, c: pool.discard(c),
+    "the pool closed": lambda pool, c: pool.close(),
+    "the pool closed at once": lambda pool, c: pool.close(timeout=0),
+    "the pool drained": lambda pool, c: pool.drain(),
+    "a new lock": lambda pool, c: setattr(pool, "lock", None),
+}
+
+
+@pytest.mark.parametrize("how", TAKEN_AWAY)
+def test_a_connection_taken_away_is_closed_however_quickly_it_was_borrowed_again(
+    virtual_clock, how
+):
+    with Pool(1) as pool:
+        pool.wait_until_ready()
+        with pool.get():
+            pass
+        with pool.get() as used:  # in the same pass of the loop
+            TAKEN_AWAY[how](pool, used)
+        gevent.sleep(1)
+        assert used.closed == 1
+
+
 def test_an_idle_connection_can_be_discarded_and_a_stranger_cannot(virtual_clock):
     with Pool(2) as pool:
         used = hold(pool, 0)
@@ -74,6 +97,18 @@ def test_an_idle_connection_can_be_discarded_and_a_stranger_cannot(virtual_clock
         assert used.closed == 1
         with pytest.raises(ValueError, match="not a connection of Pool"):
             pool.discard(used)
+
+
+def test_a_connection_discarded_after_it_was_handed_over_is_closed_and_not_lent(virtual_clock):
+    with Pool(1) as pool:
+        pool.wait_until_ready()
+        with pool.get() as used:
+            waiter = gevent.spawn(hold, pool, 0)
+            gevent.sleep(0)
+        pool.discard(used)  # the waiter has not run yet
+        assert waiter.get() is not used
+        assert_whole(pool)
+        assert used.closed == 1
 
 
 class Resetting(Pool):

@@ -9,7 +9,7 @@ import pytest
 from peers import black_hole, closing, full_backlog, refused_port
 from pools import Pool, assert_whole, hold
 
-from geventconnpool_gov import ConnectionPool, PoolConnectError, PoolTimeout
+from geventconnpool_gov import ConnectionPool, PoolClosed, PoolConnectError, PoolTimeout
 
 
 class Refused(Exception):
@@ -73,7 +73,10 @@ def test_failures_back_off_exponentially_up_to_a_limit(virtual_clock, steady_jit
     assert set(gaps[6:]) == {30.0}
 
 
-def test_a_waiting_caller_is_not_kept_waiting_by_a_long_backoff(virtual_clock, steady_jitter):
+@pytest.mark.parametrize("outage", [600, 60_000])
+def test_a_waiting_caller_is_not_kept_waiting_by_a_long_backoff(
+    virtual_clock, steady_jitter, outage
+):
     class Down(Pool):
         down = True
 
@@ -83,7 +86,7 @@ def test_a_waiting_caller_is_not_kept_waiting_by_a_long_backoff(virtual_clock, s
             return super()._new_connection()
 
     with Down(1) as pool:
-        gevent.sleep(600)
+        gevent.sleep(outage)
         pool.down = False
         began = virtual_clock.now
         hold(pool, 0)
@@ -96,6 +99,14 @@ def test_backoff_has_full_jitter(virtual_clock, monkeypatch):
     with Pool(1, connects=[OSError()] * 4) as pool:
         assert_whole(pool)
     assert asked == [(0.0, 0.1), (0.0, 0.2), (0.0, 0.4), (0.0, 0.8)]
+
+
+def test_after_a_refusal_the_next_attempt_waits_half_a_second_at_least(virtual_clock, monkeypatch):
+    asked = []
+    monkeypatch.setattr("random.uniform", lambda low, high: asked.append((low, high)) or high)
+    with Pool(1, connects=[Refused()] * 3, fatal_exc_classes=Refused) as pool:
+        assert_whole(pool)
+    assert asked == [(0.5, 1.0), (1.0, 2.0), (2.0, 4.0)]
 
 
 def test_after_an_outage_the_pool_fills_again_at_once(virtual_clock, steady_jitter):
@@ -141,10 +152,40 @@ def test_waiting_until_ready_ends_in_a_timeout_that_says_why(virtual_clock):
         assert str(caught.value.__cause__) == "down"
 
 
-def test_waiting_until_ready_is_told_of_a_refusal(virtual_clock):
-    with Pool(2, connects=[Refused()] * 9, fatal_exc_classes=(Refused,)) as pool:  # noqa: SIM117
+@pytest.mark.parametrize("began", [0, 0.1])
+def test_waiting_until_ready_is_told_of_a_refusal_at_once(virtual_clock, steady_jitter, began):
+    with Pool(2, connects=[Refused()] * 9, fatal_exc_classes=(Refused,)) as pool:
+        gevent.sleep(began)
         with pytest.raises(PoolConnectError):
             pool.wait_until_ready(5)
+        assert virtual_clock.now == began
+
+
+def test_waiting_until_ready_has_one_deadline_however_often_it_is_woken(virtual_clock):
+    with Pool(1, connects=[1.0, 2.0]) as pool:
+
+        def first():
+            pool.wait_until_ready()
+            pool.discard(pool.conn[0])
+
+        gevent.spawn(first)
+        second = gevent.spawn(pool.wait_until_ready, 2.5)
+        second.join()
+        assert isinstance(second.exception, PoolTimeout)
+        assert virtual_clock.now == 2.5
+
+
+def test_waiting_until_ready_ends_when_another_closes_the_pool_in_that_moment(virtual_clock):
+    pool = Pool(1, connects=[1.0])
+
+    def first():
+        pool.wait_until_ready()
+        pool.close()
+
+    gevent.spawn(first)
+    second = gevent.spawn(pool.wait_until_ready)
+    second.join(timeout=5)
+    assert isinstance(second.exception, PoolClosed)
 
 
 def test_a_pool_with_a_smaller_min_size_opens_more_when_callers_wait(virtual_clock):
@@ -199,6 +240,20 @@ def test_a_greeting_that_never_comes_is_bounded_like_any_other_fault(peer):
         assert isinstance(caught.value.__cause__, OSError)
 
 
+def test_a_connect_may_take_as_long_as_it_likes_without_a_connect_timeout(virtual_clock):
+    with Pool(1, connects=[10_000.0], connect_timeout=None) as pool:
+        assert hold(pool, 0).number == 1
+        assert virtual_clock.now == 10_000
+
+
+def test_an_error_whose_causes_make_a_ring_keeps_no_frames_either(virtual_clock):
+    inner, outer = OSError("half open"), RuntimeError("login failed")
+    inner.__cause__, outer.__cause__ = outer, inner
+    with Pool(1, connects=[inner, outer]) as pool:
+        assert_whole(pool)
+    assert (inner.__traceback__, outer.__traceback__) == (None, None)
+
+
 def test_what_a_failed_connect_left_in_its_frames_is_not_kept(virtual_clock):
     import gc
     import weakref
@@ -231,6 +286,22 @@ def test_after_a_refusal_a_caller_still_waits_for_what_is_open(virtual_clock):
         holder.join()
 
 
+def test_after_a_refusal_a_caller_still_waits_for_a_connect_under_way(virtual_clock):
+    with Pool(2, connects=[Refused(), 0.5], fatal_exc_classes=(Refused,)) as pool:
+        gevent.sleep(0.1)
+        assert pool.stats().connect_errors == 1
+        assert hold(pool, 0).number == 1
+        assert virtual_clock.now == 0.5
+
+
+def test_a_refusal_is_forgotten_when_the_next_connect_fails_otherwise(virtual_clock, steady_jitter):
+    connects = [Refused(), *[OSError("down")] * 99]
+    with Pool(1, connects=connects, fatal_exc_classes=(Refused,)) as pool:
+        gevent.sleep(3)
+        with pytest.raises(PoolTimeout):
+            hold(pool, 0, timeout=0)
+
+
 def test_a_refusal_is_asked_again_when_it_is_time_though_nothing_is_kept_open(virtual_clock):
     with Pool(1, min_size=0, connects=[Refused()], fatal_exc_classes=(Refused,)) as pool:
         with pytest.raises(PoolConnectError):
@@ -249,6 +320,16 @@ def test_the_start_up_pace_ends_with_the_start_up(virtual_clock):
             pool.discard(connection)
         gevent.sleep(1)
         assert pool.stats().open == 2
+
+
+def test_a_connect_begins_at_once_though_the_one_it_replaces_is_still_closing(virtual_clock):
+    with Pool(2, min_size=1) as pool:
+        pool.wait_until_ready()
+        pool.closing_takes = 4.0
+        with pool.get() as used:
+            pool.discard(used)
+        gevent.sleep(1)
+        assert pool.stats().open == 1
 
 
 def test_a_connection_whose_socket_cannot_be_asked_for_is_closed(virtual_clock):

@@ -105,6 +105,13 @@ def test_full_jitter_is_one_keyword_away(virtual_clock, monkeypatch):
     assert virtual_clock.now == 2
 
 
+def test_others_run_between_two_attempts_though_the_interval_is_zero(virtual_clock):
+    ran = []
+    gevent.spawn(ran.append, 1)
+    retry(Flaky(1))()
+    assert ran == [1]
+
+
 @pytest.mark.parametrize("error", [ValueError, gevent.GreenletExit, None])
 def test_what_is_not_among_exc_classes_passes_through(virtual_clock, error):
     flaky = Flaky(1, error)

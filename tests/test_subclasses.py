@@ -10,140 +10,7 @@ import pytest
 from gevent.lock import BoundedSemaphore
 from pools import Connection, Pool, assert_adds_up, assert_whole, hold
 
-from geventconnpool_gov import ConnectionPool
-
-
-class ByHand(ConnectionPool):
-    """Never calls `ConnectionPool.__init__`: makes its own queue and lock, and starts over."""
-
-    def __init__(self, size, connects=(), keepalive=None):
-        self.connects, self.made, self.greenlets = list(connects), [], []
-        self.size, self.exc_classes, self.keepalive = size, (OSError,), keepalive
-        self.probed = 0
-        self.conn, self.lock = deque(), BoundedSemaphore(self.size)
-        self.populate()
-
-    def populate(self):
-        for _ in range(self.size):
-            assert self.lock.acquire()
-        for number in range(self.size):
-            self.greenlets.append(gevent.spawn_later(0.1 * number, self._addOne))
-        if self.keepalive is not None:
-            keeper = gevent.spawn(self._keepalive_periodic)
-            self.greenlets.append(keeper)
-
-    def start_over(self):
-        gevent.killall(self.greenlets)
-        self.greenlets.clear()
-        for connection in self.conn:
-            connection.closed += 1
-        self.conn.clear()
-        self.lock = BoundedSemaphore(self.size)
-        self.populate()
-
-    def _new_connection(self) -> object:
-        step = self.connects.pop(0) if self.connects else 0.0
-        if isinstance(step, BaseException):
-            raise step
-        gevent.sleep(step)
-        self.made.append(Connection(len(self.made) + 1))
-        return self.made[-1]
-
-    def _keepalive(self, c) -> None:
-        self.probed += 1
-
-    def _close_connection(self, c):
-        c.closed += 1
-
-
-def ended(pool):
-    gevent.killall(pool.greenlets)
-    pool.close()
-
-
-def test_a_pool_made_by_hand_opens_its_connections(virtual_clock):
-    pool = ByHand(3)
-    gevent.sleep(1)
-    assert len(pool.conn) == 3
-    assert pool.lock.counter == 3
-    assert sorted(connection.number for connection in pool.conn) == [1, 2, 3]
-    assert_whole(pool)
-    ended(pool)
-
-
-def test_a_pool_made_by_hand_survives_failed_connects_and_interrupted_leases(virtual_clock):
-    pool = ByHand(2, connects=[OSError("down"), OSError("down"), 1.0])
-    with pytest.raises(gevent.Timeout), gevent.Timeout(20), pool.get():
-        gevent.sleep(100)
-    assert_whole(pool)
-    ended(pool)
-
-
-def test_a_pool_made_by_hand_can_be_killed_emptied_and_started_over(virtual_clock):
-    pool = ByHand(2)
-    gevent.sleep(1)
-    holder = gevent.spawn(hold, pool, 100)
-    gevent.sleep(1)
-    pool.start_over()
-    gevent.sleep(1)
-    assert len(pool.conn) == 2
-    assert [connection.closed for connection in pool.made] == [0, 1, 0, 0]
-    holder.join()
-    gevent.sleep(1)
-    assert [connection.closed for connection in pool.made] == [1, 1, 0, 0]
-    assert_whole(pool)
-    ended(pool)
-
-
-def test_starting_over_while_connects_are_under_way_leaves_none_behind(virtual_clock):
-    pool = ByHand(2, connects=[50.0, 50.0])
-    gevent.sleep(5)
-    pool.start_over()
-    gevent.sleep(100)
-    assert [connection.number for connection in pool.made] == [1, 2]
-    assert_whole(pool)
-    ended(pool)
-
-
-def test_killing_the_greenlets_of_a_pool_made_by_hand_ends_its_failing_connects(virtual_clock):
-    pool = ByHand(2, connects=[OSError("down"), OSError("down"), 50.0, 50.0, 50.0])
-    gevent.sleep(20)
-    gevent.killall(pool.greenlets)
-    gevent.sleep(1000)
-    assert pool.made == []
-    assert pool.stats().opening == 0
-    pool.close()
-
-
-def test_a_pool_made_by_hand_and_emptied_opens_nothing_by_itself(virtual_clock):
-    pool = ByHand(2)
-    gevent.sleep(1)
-    gevent.killall(pool.greenlets)
-    pool.conn.clear()
-    gevent.sleep(1000)
-    assert len(pool.made) == 2
-    assert pool.stats().open == 0
-    pool.close()
-
-
-def test_a_pool_made_by_hand_replaces_what_breaks(virtual_clock):
-    pool = ByHand(1)
-    with pytest.raises(OSError, match="broken"), pool.get() as used:
-        raise OSError("broken")
-    assert hold(pool, 0) is not used
-    assert_whole(pool)
-    ended(pool)
-
-
-def test_a_keepalive_spawned_by_hand_probes_until_it_is_killed(virtual_clock):
-    pool = ByHand(1, keepalive=10)
-    gevent.sleep(101)
-    probed = pool.probed
-    assert probed >= 9
-    gevent.killall(pool.greenlets)
-    gevent.sleep(100)
-    assert pool.probed == probed
-    pool.close()
+from geventconnpool_gov import ConnectionPool, PoolTimeout
 
 
 def test_conn_can_be_read_and_changed_like_the_queue_that_it_was(virtual_clock):
@@ -163,6 +30,8 @@ def test_conn_can_be_read_and_changed_like_the_queue_that_it_was(virtual_clock):
         gevent.sleep(1)
         assert len(pool.conn) == 3
         assert not second.closed
+        with pytest.raises(ValueError, match="not idle"):
+            pool.conn.remove(Connection(99))
         for _ in range(3):
             pool.conn.popleft()
         with pytest.raises(IndexError, match="no connection is idle"):
@@ -236,8 +105,8 @@ def test_a_subclass_that_wraps_add_one_is_asked_for_every_connection(virtual_clo
         assert len(calls) == 3
 
 
-@pytest.mark.parametrize("fault", ["raises", "returns"])
-def test_an_add_one_that_adds_nothing_is_tried_again_and_costs_no_capacity(virtual_clock, fault):
+@pytest.mark.parametrize("error", [LookupError("odd"), gevent.Timeout(1), None])
+def test_an_add_one_that_adds_nothing_is_tried_again_and_costs_no_capacity(virtual_clock, error):
     class Faulty(Pool):
         calls = 0
 
@@ -245,11 +114,26 @@ def test_an_add_one_that_adds_nothing_is_tried_again_and_costs_no_capacity(virtu
             self.calls += 1
             if self.calls > 3:
                 super()._addOne()
-            elif fault == "raises":
-                raise LookupError("odd")
+            elif error is not None:
+                raise error
 
     with Faulty(1) as pool:
         assert_whole(pool)
+        assert pool.stats().connect_errors == (0 if error is None else 3)
+
+
+def test_an_add_one_that_never_adds_is_not_called_without_end(virtual_clock):
+    class Idler(Pool):
+        calls = 0
+
+        def _addOne(self):  # noqa: N802
+            self.calls += 1
+            if self.calls > 1000:
+                super()._addOne()
+
+    with Idler(1) as pool:
+        gevent.sleep(10)
+        assert 3 <= pool.calls < 1000
 
 
 def test_a_subclass_with_a_periodic_keepalive_of_its_own_runs_it(virtual_clock):
@@ -321,13 +205,6 @@ def test_a_connection_put_into_a_full_pool_is_refused_and_costs_nothing(virtual_
         assert len(pool.conn) == 2
 
 
-def test_add_one_by_hand_does_not_hammer_a_peer_that_refuses(virtual_clock, steady_jitter):
-    pool = ByHand(1, connects=[OSError("down")] * 999)
-    gevent.sleep(60)
-    assert 999 - len(pool.connects) < 15
-    ended(pool)
-
-
 def test_a_healthy_connection_comes_back_though_another_broke_meanwhile(virtual_clock):
     with Pool(2) as pool:
         pool.wait_until_ready()
@@ -356,3 +233,39 @@ def test_a_lock_that_is_not_to_block_does_not_though_what_is_idle_is_dead(virtua
         entry.guard, entry.plain = Dead(), False
         assert pool.lock.acquire(blocking=False) is False
         assert virtual_clock.now == 0
+
+
+def test_lock_reserves_a_connection_until_it_is_released(virtual_clock):
+    with Pool(1) as pool:
+        pool.wait_until_ready()
+        with pool.lock:
+            assert (pool.stats().idle, len(pool.conn)) == (0, 1)
+            assert not pool.lock.acquire(blocking=False)
+            with pytest.raises(PoolTimeout):
+                pool.lock.acquire(timeout=3)
+            assert virtual_clock.now == 3
+        assert pool.stats().idle == 1
+
+
+def test_a_new_lock_leaves_what_is_idle_and_forgets_what_is_lent(virtual_clock):
+    with Pool(2) as pool:
+        pool.wait_until_ready()
+        holder = gevent.spawn(hold, pool, 5)
+        gevent.sleep(1)
+        idle = list(pool.conn)
+        pool.lock = BoundedSemaphore(2)
+        assert list(pool.conn) == idle
+        holder.join()
+        assert_whole(pool)
+        assert [connection.closed for connection in pool.made] == [1, 0, 0]
+
+
+def test_a_lease_that_breaks_after_a_new_lock_ends_in_its_own_error(virtual_clock):
+    with Pool(1) as pool:
+        pool.wait_until_ready()
+        lease = pool.get()
+        used = lease.__enter__()
+        pool.lock = BoundedSemaphore(1)
+        assert not lease.__exit__(OSError, OSError("broken"), None)
+        assert_whole(pool)
+        assert used.closed == 1

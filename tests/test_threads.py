@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent
 import pytest
-from pools import Pool, assert_whole, hold
+from pools import Connection, Pool, assert_whole, hold
 
 from geventconnpool_gov import WrongThread
 
@@ -56,3 +56,17 @@ def test_a_callback_of_the_loop_cannot_wait_and_is_told_so(virtual_clock):
         gevent.get_hub().loop.run_callback(callback)
         assert_whole(pool)
     assert errors == ["a callback of the event loop cannot wait for a connection; spawn a greenlet"]
+
+
+def test_a_pool_that_another_thread_lets_go_is_closed_by_its_own(monkeypatch):
+    home, closed = gevent.get_hub(), set()
+
+    def close(connection):
+        closed.add((connection.number, gevent.get_hub() is home))
+
+    monkeypatch.setattr(Connection, "close", close, raising=False)
+    held = [Pool(2)]
+    held[0].wait_until_ready(5)
+    in_thread(held.clear)
+    gevent.sleep(0.05)
+    assert closed == {(1, True), (2, True)}
