@@ -194,7 +194,7 @@ class Closer:
 def _close(core: Core, pool: Hooks, entry: Entry) -> None:
     try:
         within(core.options.check_timeout, "closing", pool._close_connection, entry.connection)
-        below = getattr(entry.guard, "socket", None)
+        below: Any = getattr(entry.guard, "socket", None)
         if pool is GONE and below is not entry.connection and hasattr(below, "close"):
             below.close()  # the class may have known more than `c.close()`
     except BaseException as error:
