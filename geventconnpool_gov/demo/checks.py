@@ -13,6 +13,7 @@ from time import monotonic
 import gevent
 
 from geventconnpool_gov.epp import EppPool
+from geventconnpool_gov.testing.epp_queries import info_domain
 from geventconnpool_gov.testing.epp_registry import EppRegistry
 
 from .clients import proves
@@ -101,9 +102,11 @@ def _wrong_figures(pool: EppPool, registry: EppRegistry, size: int) -> str:
 def _cannot_be_lent_at_once(pool: EppPool, size: int) -> str:
     try:
         with ExitStack() as leases, gevent.Timeout(5.0):
-            sessions = [leases.enter_context(pool.get(timeout=2.0)) for _ in range(size)]
+            clients = [leases.enter_context(pool.get(timeout=2.0)) for _ in range(size)]
             names = [f"last-{number}.test" for number in range(size)]
-            answers = [session.info(name) for session, name in zip(sessions, names, strict=True)]
+            answers = [
+                client.send(info_domain(name)) for client, name in zip(clients, names, strict=True)
+            ]
     except (Exception, gevent.Timeout) as error:
         return f"all {size} sessions at once: {type(error).__name__}: {error}"
     right = sum(map(proves, answers, names))

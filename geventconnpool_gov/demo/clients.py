@@ -14,10 +14,15 @@ from typing import Any
 
 import gevent
 
-from geventconnpool_gov.epp import EppPool, Response, TransportError
-from geventconnpool_gov.epp.commands import check_domains, info_domain
+from geventconnpool_gov.epp import Command, EppPool, Response, TransportError
 from geventconnpool_gov.retrying import retry
 from geventconnpool_gov.testing.epp_protocol import is_registered, roid_of
+from geventconnpool_gov.testing.epp_queries import (
+    availability,
+    check_domains,
+    info_domain,
+    roids,
+)
 
 from .tally import Tally
 
@@ -75,16 +80,16 @@ class Client:
         """Be told by `retry` that the command is sent again."""
         self._tally.retried += 1
 
-    def _ask_once(self, command: str) -> Response:
+    def _ask_once(self, command: Command) -> Response:
         asked = monotonic()
-        with self._pool.get() as session:
+        with self._pool.get() as client:
             self._tally.waits.append(monotonic() - asked)
             self.holding = True
             try:
-                response: Response = session.send(command)
+                response: Response = client.send(command)
             finally:
                 self.holding = False
-        if response.ends_session:
+        if response.closing or response.logged_out:
             raise TransportError(f"the registry ended the session: {response.code}")
         return response
 
@@ -127,9 +132,7 @@ class Crowd:
 
 def proves(reply: Response, name: str) -> bool:
     """Tell whether `reply` can only be the answer about the domain `name`."""
-    if reply.texts(".//domain:cd"):
-        return reply.availability() == {name: not is_registered(name)}
-    return (reply.texts(".//domain:name"), reply.texts(".//domain:roid")) == (
-        [name],
-        [roid_of(name)],
-    )
+    found = availability(reply)
+    if found:
+        return found == {name: not is_registered(name)}
+    return (reply.texts(".//{*}infData/{*}name"), roids(reply)) == ([name], [roid_of(name)])

@@ -70,10 +70,7 @@ def epp_pool(registry: EppRegistry, options: Options) -> EppPool:
     """Return the pool under test: `size` sessions with `registry`."""
     return EppPool(
         options.size,
-        hostname=registry.host,
-        port=registry.port,
-        login=registry.login,
-        ssl_context=registry.client_context(),
+        **registry.pool_arguments(),
         command_timeout=_COMMAND_TIMEOUT,
         timeout=10.0,
         name="demo",

@@ -9,18 +9,31 @@ from __future__ import annotations
 
 from geventconnpool_gov.errors import PoolConnectError
 
-__all__ = ["CommandError", "EppError", "LoginError", "SessionLimitError", "TransportError"]
+from .interface import TransportErrorBase
+
+__all__ = [
+    "CommandError",
+    "EppError",
+    "LoginError",
+    "SessionLimitError",
+    "TransportError",
+    "refusal",
+]
+
+_SESSION_LIMIT = 2502
+_OF_THE_MOMENT = frozenset({2400, 2500})
 
 
 class EppError(Exception):
     """Base of every error that the EPP part raises."""
 
 
-class TransportError(EppError):
+class TransportError(EppError, TransportErrorBase):
     """The connection broke, or what came over it cannot be trusted; it must not be used again.
 
     `maybe_executed` tells whether a whole command may have reached the registry. False means that
-    sending it again is safe, whatever the command.
+    sending it again is safe, whatever the command. Where epplib is installed, this is an
+    `epplib.exceptions.TransportError` too; a `RuntimeError` it is in any case.
     """
 
     def __init__(self, message: str, *, maybe_executed: bool = False) -> None:
@@ -41,11 +54,21 @@ class CommandError(EppError):
 
 
 class LoginError(CommandError, PoolConnectError):
-    """The registry refused the credentials (2200, 2501); trying again does not mend that.
+    """The registry refused the login, for a reason that trying again does not mend.
 
-    A `PoolConnectError`, so that this very error is what a pool's waiting callers get.
+    That is any refusal (2200 and 2501, the credentials; 2307, an unknown object) but 2400, 2500
+    and 2502. A `PoolConnectError`, so that this very error is what a pool's waiting callers get.
     """
 
 
 class SessionLimitError(CommandError):
     """Too many sessions are open already (2502); one becomes free when another ends."""
+
+
+def refusal(code: int, message: str) -> CommandError:
+    """Return the error for a login that was answered with `code`."""
+    if code == _SESSION_LIMIT:
+        return SessionLimitError(code, message)
+    if code in _OF_THE_MOMENT:
+        return CommandError(code, message)
+    return LoginError(code, message)

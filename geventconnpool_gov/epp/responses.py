@@ -1,26 +1,24 @@
-"""What did the registry say? Its documents, parsed: greetings and responses (RFC 5730).
+"""What did the registry say, as far as a session must know? Greetings and responses, RFC 5730.
 
-Read with the standard library's parser. A document type declaration is refused when it begins,
-before it can define an entity: RFC 5730 knows none.
+The rules of a session are decided by what is read here, whatever class the caller has his answers
+read by, and whether or not that class understands them. Without epplib these classes are the
+answers, too: their attributes have epplib's names.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
+from typing import Any
+from xml.etree.ElementTree import Element
 
-from .commands import DOMAIN_NAMESPACE, EPP_NAMESPACE
-from .errors import TransportError
+from .documents import EPP, EPP_NAMESPACE, DocumentError, child_text, root_of
 
-__all__ = ["Greeting", "Response", "parse"]
+__all__ = ["COMMAND_USE_ERROR", "Greeting", "Response", "read_reply"]
 
-_NAMESPACES = {"epp": EPP_NAMESPACE, "domain": DOMAIN_NAMESPACE}
-
-# Codes after which the session is of no use (RFC 5730, section 3). 1500 ends it as asked; the
-# server closes after 2500, 2501 and 2502.
-_ENDING = frozenset({1500, 2500, 2501, 2502})
-_USE_ERROR = 2002
+# Codes after which the server closes (RFC 5730, section 3). 1500 ends the session as asked.
+_CLOSING = frozenset({1500, 2500, 2501, 2502})
+COMMAND_USE_ERROR = 2002
 _NOT_LOGGED_IN = re.compile(r"\blog(ged|ging)?[\s_-]?(in|on|out)\b|\bauthenticat", re.IGNORECASE)
 
 
@@ -28,21 +26,45 @@ _NOT_LOGGED_IN = re.compile(r"\blog(ged|ging)?[\s_-]?(in|on|out)\b|\bauthenticat
 class Greeting:
     """The server's first word, and its answer to `<hello>` (RFC 5730, section 2.4)."""
 
-    server_id: str
-    server_date: str
+    sv_id: str
+    sv_date: str
     element: Element = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, raw_response: bytes, schema: Any = None) -> Greeting:  # noqa: ARG003  epplib's
+        """Read a greeting; `schema` is epplib's argument, and is not used.
+
+        Raises:
+            DocumentError: it is none.
+        """
+        reply = read_reply(raw_response)
+        if not isinstance(reply, Greeting):
+            raise DocumentError("is a response, not a greeting")
+        return reply
 
 
 @dataclass(frozen=True)
 class Response:
-    """The answer to one command (RFC 5730, section 2.6)."""
+    """The answer to one command (RFC 5730, section 2.6); the first of several results counts."""
 
     code: int
-    message: str
+    msg: str
     reasons: tuple[str, ...]
-    client_transaction: str | None
-    server_transaction: str | None
+    cl_tr_id: str | None
+    sv_tr_id: str | None
     element: Element = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, raw_response: bytes, schema: Any = None) -> Response:  # noqa: ARG003  epplib's
+        """Read a response; `schema` is epplib's argument, and is not used.
+
+        Raises:
+            DocumentError: it is none.
+        """
+        reply = read_reply(raw_response)
+        if not isinstance(reply, Response):
+            raise DocumentError("is a greeting, not a response")
+        return reply
 
     @property
     def succeeded(self) -> bool:
@@ -50,70 +72,47 @@ class Response:
         return 1000 <= self.code < 2000
 
     @property
-    def logged_out(self) -> bool:
-        """Whether the server refused the command, unexecuted, because nobody is logged in.
-
-        2002 is any error of sequence; only its words tell which. `<hello>` would not tell.
-        """
-        texts = (self.message, *self.reasons)
-        return self.code == _USE_ERROR and any(map(_NOT_LOGGED_IN.search, texts))
+    def closing(self) -> bool:
+        """Whether the server closes the connection after this: 1500, 2500, 2501, 2502."""
+        return self.code in _CLOSING
 
     @property
-    def ends_session(self) -> bool:
-        """Whether the session cannot serve another command."""
-        return self.code in _ENDING or self.logged_out
+    def logged_out(self) -> bool:
+        """Whether the server says that it refused the command because nobody is logged in.
+
+        2002 is any error of sequence; where its words do not tell, a probe must.
+        """
+        texts = (self.msg, *self.reasons)
+        return self.code == COMMAND_USE_ERROR and any(map(_NOT_LOGGED_IN.search, texts))
 
     def texts(self, path: str) -> list[str]:
-        """Return the texts at `path` (ElementTree's syntax, prefixes `epp` and `domain`)."""
-        found = self.element.findall(path, _NAMESPACES)
+        """Return the texts at `path` (ElementTree's syntax; `epp` is EPP's own namespace)."""
+        found = self.element.findall(path, {"epp": EPP_NAMESPACE})
         return ["".join(element.itertext()).strip() for element in found]
 
-    def availability(self) -> dict[str, bool]:
-        """Return for each name of a domain check whether it is free (RFC 5731, section 3.1.1)."""
-        names = self.element.iterfind(".//domain:cd/domain:name", _NAMESPACES)
-        return {(name.text or "").strip(): name.get("avail") in ("1", "true") for name in names}
 
-
-class _NoDoctype(TreeBuilder):
-    def doctype(self, *_declaration: object) -> None:
-        raise TransportError("reply declares a document type", maybe_executed=True)
-
-
-def parse(message: bytes) -> Greeting | Response:
-    """Return what `message` says.
+def read_reply(document: bytes) -> Greeting | Response:
+    """Return what `document` says.
 
     Raises:
-        TransportError: it is not an EPP greeting or response. The text does not quote it.
+        DocumentError: it is not an EPP greeting or response.
     """
-    parser = XMLParser(target=_NoDoctype())
-    try:
-        parser.feed(message)
-        root: Element = parser.close()
-    except (ParseError, LookupError, ValueError) as error:  # the latter two: an unknown encoding
-        raise TransportError(f"reply is not XML: {error}", maybe_executed=True) from error
-    greeting = root.find("epp:greeting", _NAMESPACES)
+    root = root_of(document)
+    greeting = root.find(f"{EPP}greeting")
     if greeting is not None:
-        return Greeting(
-            _text(greeting, "epp:svID") or "", _text(greeting, "epp:svDate") or "", greeting
-        )
-    response = root.find("epp:response", _NAMESPACES)
-    result = None if response is None else response.find("epp:result", _NAMESPACES)
+        sv_id, sv_date = (child_text(greeting, f"{EPP}{tag}") for tag in ("svID", "svDate"))
+        return Greeting(sv_id or "", sv_date or "", greeting)
+    response = root.find(f"{EPP}response")
+    result = None if response is None else response.find(f"{EPP}result")
     code = "" if result is None else result.get("code", "")
-    if response is None or result is None or not re.fullmatch(r"[12][0-9]{3}", code):
-        raise TransportError("reply is not an EPP response with a result", maybe_executed=True)
+    if response is None or result is None or not re.fullmatch(r"[12][0-9]{3}", code, re.ASCII):
+        raise DocumentError("is not an EPP response with a result")
+    reasons = result.iterfind(f"{EPP}extValue/{EPP}reason")
     return Response(
         code=int(code),
-        message=_text(result, "epp:msg") or "",
-        reasons=tuple(
-            "".join(reason.itertext()).strip()
-            for reason in result.iterfind("epp:extValue/epp:reason", _NAMESPACES)
-        ),
-        client_transaction=_text(response, "epp:trID/epp:clTRID"),
-        server_transaction=_text(response, "epp:trID/epp:svTRID"),
+        msg=child_text(result, f"{EPP}msg") or "",
+        reasons=tuple("".join(reason.itertext()).strip() for reason in reasons),
+        cl_tr_id=child_text(response, f"{EPP}trID/{EPP}clTRID"),
+        sv_tr_id=child_text(response, f"{EPP}trID/{EPP}svTRID"),
         element=response,
     )
-
-
-def _text(parent: Element, path: str) -> str | None:
-    text = parent.findtext(path, None, _NAMESPACES)
-    return None if text is None else text.strip()

@@ -25,6 +25,7 @@ from gevent import Timeout
 from .connecting import start_tls, tcp_connection
 from .errors import TransportError
 from .frames import HEADER_SIZE, FrameError, message_size, pack
+from .interface import TransportBase
 from .tls import client_context
 
 __all__ = ["EppTransport"]
@@ -38,8 +39,11 @@ _SENDING = "in the middle of sending a message"
 _RECEIVING = "in the middle of receiving a message"
 
 
-class EppTransport:
+class EppTransport(TransportBase):
     """One TLS connection to an EPP server; takes the place of epplib's `SocketTransport`.
+
+    `epplib.client.Client(EppTransport(…))` works, and has what this module promises. What a
+    session is, and that a reply belongs to its command, only `EppClient` and `EppPool` know.
 
     `ssl_context` is shared by many transports; without one, a context is built from `cert_file`,
     `key_file` and `password` (see `client_context`), which are then not kept. `connect_timeout`
@@ -47,7 +51,8 @@ class EppTransport:
     received, waiting included; both in seconds, None for no limit. `max_frame` is the longest
     frame that the peer may send, in bytes; a longer one is refused before memory is set aside.
 
-    `socket` is the TLS socket, or None when there is none. One greenlet at a time.
+    `socket` is the TLS socket, or None when there is none. `begun` counts the messages that were
+    begun in either direction. One greenlet at a time.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class EppTransport:
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
         self.max_frame = max_frame
+        self.begun = 0
         self.socket: Any = None  # gevent.ssl.SSLSocket; its stubs and the stdlib's do not agree
         self._context = ssl_context
         self._unusable: str | None = _NOT_CONNECTED
@@ -104,10 +110,13 @@ class EppTransport:
         """Send `message` in one frame, within `timeout` seconds (None: `read_timeout`).
 
         Raises:
-            TransportError: not all of it was handed over, so the server cannot have executed it.
-            FrameError: `message` fits no frame; nothing was sent.
+            TransportError: not all of it was handed over, so the server cannot have executed it;
+                or `message` fits no frame, and nothing was sent.
         """
-        frame = memoryview(pack(message))
+        try:
+            frame = memoryview(pack(message))
+        except FrameError as error:
+            raise TransportError(f"nothing was sent: {error}") from None
         sock = self._begin(_SENDING)
         with _Operation("sending a message", self._bound(timeout)) as figures:
             figures.expect(len(frame), "of {:,} bytes")
@@ -156,6 +165,7 @@ class EppTransport:
         if self._unusable is not None:
             raise TransportError(f"EPP connection to {self.hostname} unusable: {self._unusable}")
         self._unusable = doing
+        self.begun += 1
         return self.socket
 
     def _finish(self, doing: str) -> None:

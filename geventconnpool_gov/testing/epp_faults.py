@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 
 __all__ = ["Faults", "Spoiled"]
 
-_SPOILERS = frozenset({"truncate", "garbage", "oversize", "foreign_cltrid", "silence", "result"})
+_SPOILERS = frozenset(
+    {
+        *("truncate", "garbage", "oversize", "empty", "foreign_cltrid", "silence"),
+        *("unreadable", "result"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Faults:
     spread: float = 0.0
     refuse_login: int | None = None
     black_hole: bool = False
+    turn_away: int = 0  # so many of the next connections
+    logged_out_reason: str = "Registrar is not logged in"  # what a reply 2002 adds
     spoiled: deque[Spoiled] = field(default_factory=deque)
 
     def order(

@@ -18,28 +18,25 @@ from typing import Any
 from gevent.fileobject import FileObjectThread
 
 from .certificates import Authority
-from .epp_faults import Faults
 from .epp_server import HOST, Server
 
 
 def _obey(server: Server, do: str, options: dict[str, Any]) -> Any:
     faults = server.faults
-    if do == "figures":
-        return server.figures()
-    if do == "drop":
-        return server.drop(options.get("number"), reset=options.get("reset", False))
-    if do == "log_out":
-        return server.log_out(options.get("number"))
-    if do == "restart":
-        return server.restart(**options)
+    if do in ("figures", "drop", "log_out", "restart", "post", "reset"):
+        return getattr(server, do)(**options)
     if do == "delay":
         faults.delay, faults.spread = options.get("seconds", 0.0), options.get("spread", 0.0)
     elif do == "refuse_login":
         faults.refuse_login = options.get("code", 2200)
     elif do == "black_hole":
         faults.black_hole = options.get("on", True)
+    elif do == "turn_away":
+        faults.turn_away = options.get("count", 1)
+    elif do == "session_limit":
+        server.session_limit = options["limit"]
     elif do == "clear":
-        server.faults = Faults()
+        server.clear()
     else:
         faults.order(do, **options)
     return None
@@ -67,7 +64,7 @@ def _main() -> None:
             order: dict[str, Any] = json.loads(line)
             try:
                 answer = {"value": _obey(server, order["do"], order["options"])}
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, KeyError) as error:
                 answer = {"error": str(error)}
             print(json.dumps({"id": order["id"], **answer}), file=output)
         server.stop()

@@ -1,14 +1,13 @@
 """How do tests and the demo get a registry to talk to? One on loopback, in a process of its own.
 
     with EppRegistry(session_limit=8) as registry:
-        transport = EppTransport(registry.host, registry.port,
-                                 ssl_context=registry.client_context())
-        ...
-        registry.fault("restart", down=0.5)
+        with EppPool(5, **registry.pool_arguments()) as pool:
+            ...
+            registry.fault("restart", down=0.5)
 
 It speaks TLS 1.3 with an authority of its own making (needs `trustme`), and EPP: greeting, login,
-logout, hello, check, info, poll request; create, renew, update, delete and transfer are counted and
-answered 1000. `epp_protocol` tells what it answers. It ends with this process, however that ends.
+logout, hello, check, info, create, update, renew, delete, transfer, poll. `epp_protocol` tells what
+it answers. It ends with this process, however that ends. In pytest, `fixtures.epp_registry` is one.
 """
 
 from __future__ import annotations
@@ -29,6 +28,8 @@ from gevent.lock import RLock
 from geventconnpool_gov.epp.commands import Login
 from geventconnpool_gov.epp.tls import client_context
 
+from .epp_protocol import OBJECTS
+
 __all__ = ["EppRegistry"]
 
 _SERVER = "geventconnpool_gov.testing.epp_process"
@@ -45,13 +46,15 @@ class EppRegistry:
     `session_limit`: more logins at a time are answered 2502. `idle_limit`: seconds without a
     command after which a connection is closed. `client_certificate`: whether clients must show
     one. Attributes once started: `host`, `port`, `ca_file`, `client_file` (certificate and key of
-    a client) and `login`, whose password is made at each start.
+    a client), `credentials`, a pair of client identifier and password made at each start, and
+    `login`, a command with these.
     """
 
     host: str
     port: int
     ca_file: str
     client_file: str
+    credentials: tuple[str, str]
     login: Login
 
     def __init__(
@@ -109,7 +112,8 @@ class EppRegistry:
             raise
         self.host, self.port = ready["host"], ready["port"]
         self.ca_file, self.client_file = ready["ca_file"], ready["client_file"]
-        self.login = Login(*ready["credentials"])
+        self.credentials = (ready["credentials"][0], ready["credentials"][1])
+        self.login = Login(*self.credentials, obj_uris=list(OBJECTS))
 
     def stop(self, timeout: float = 5.0) -> int | None:
         """End the process, by force after `timeout` seconds; return its exit status."""
@@ -136,6 +140,15 @@ class EppRegistry:
         cert_file = self.client_file if with_certificate else None
         return client_context(ca_file=self.ca_file, cert_file=cert_file)
 
+    def pool_arguments(self) -> dict[str, Any]:
+        """Return what an `EppPool` needs in order to open sessions here."""
+        return {
+            "hostname": self.host,
+            "port": self.port,
+            "login": self.login,
+            "ssl_context": self.client_context(),
+        }
+
     @property
     def sessions(self) -> int:
         """How many sessions are logged in now, by the registry's own count."""
@@ -155,17 +168,29 @@ class EppRegistry:
         """Return `sessions`, `connections` and `commands`, all of the same instant."""
         return dict(self._order("figures"))
 
+    def post(self, text: str) -> int:
+        """Put a message into the registrar's queue, for `<poll>`; return its number."""
+        return int(self._order("post", text=text))
+
+    def reset(self) -> None:
+        """Call all faults off, drop everybody, empty the queue, and count from nothing."""
+        self._order("reset")
+
     def fault(self, kind: str, **options: Any) -> Any:
         """Let the registry misbehave; return when it does.
 
         At once: `drop` (`number`: so many logged-in connections, else all; `reset=True`: by RST),
-        `log_out` (`number`; ends sessions and tells nobody), `restart` (`down`: seconds before it
-        listens again on the same port); these return how many were hit.
+        `log_out` (`number`; ends sessions and tells nobody; `reason`: what the reply 2002 to the
+        next command adds, `""` nothing), `restart` (`down`: seconds before it listens again on the
+        same port); these return how many were hit.
         Until called off: `delay` (`seconds` before each reply, and up to `spread` more at random),
-        `refuse_login` (`code`, 2200; None: no longer), `black_hole` (`on`; new connections are
-        accepted and get no octet before it is called off).
+        `refuse_login` (`code`, 2200; None: no longer), `session_limit` (`limit`; beyond it logins
+        are answered 2502), `black_hole` (`on`; new connections are accepted and get no octet before
+        it is called off).
+        For the next `count` connections: `turn_away` (closed before TLS).
         For the next `count` replies, or the next to `command`: `truncate`, `garbage`, `oversize`
-        (a frame length of 4 GiB), `foreign_cltrid`, `silence`, `result` (`code`).
+        (a frame length of 4 GiB), `empty` (a frame that carries nothing), `foreign_cltrid`,
+        `silence`, `unreadable` (in order, but with a date that is none), `result` (`code`).
         `clear` calls everything off.
 
         Raises:

@@ -10,7 +10,7 @@ import secrets
 import socket as stdlib_socket
 import ssl
 import struct
-from collections import Counter
+from collections import Counter, deque
 from datetime import datetime, timezone
 from itertools import count
 from typing import Any
@@ -35,14 +35,16 @@ class Server:
     def __init__(
         self, context: ssl.SSLContext, *, session_limit: int = 100, idle_limit: float | None = None
     ) -> None:
-        self.session_limit = session_limit
+        self.session_limit = self._usual_limit = session_limit
         self.idle_limit = idle_limit
+        self.messages: deque[tuple[int, str]] = deque()
         self.credentials = ("registrar", secrets.token_urlsafe(12))
         self.faults = Faults()
         self.commands: Counter[str] = Counter()
         self.connections: set[Connection] = set()
         self._context = context
         self._transactions = count(1)
+        self._message_numbers = count(1)
         self._listener = self._listen(0)
         self.port = int(self._listener.server_port or 0)
 
@@ -64,8 +66,10 @@ class Server:
             connection.close(reset=reset)
         return len(dropped)
 
-    def log_out(self, number: int | None = None) -> int:
+    def log_out(self, number: int | None = None, reason: str | None = None) -> int:
         """End `number` sessions, or all, and tell nobody; the connections stay."""
+        if reason is not None:
+            self.faults.logged_out_reason = reason
         ended = [connection for connection in self.connections if connection.logged_in][:number]
         for connection in ended:
             connection.logged_in = False
@@ -78,6 +82,24 @@ class Server:
         gevent.sleep(down)
         self._listener = self._listen(self.port)
         return dropped
+
+    def post(self, text: str) -> int:
+        """Put a message into the registrar's queue; return its number."""
+        number = next(self._message_numbers)
+        self.messages.append((number, text))
+        return number
+
+    def clear(self) -> None:
+        """Behave from now on."""
+        self.faults = Faults()
+        self.session_limit = self._usual_limit
+
+    def reset(self) -> None:
+        """Behave, drop everybody, and begin to count anew."""
+        self.clear()
+        self.drop()
+        self.messages.clear()
+        self.commands.clear()
 
     def stop(self) -> None:
         """Close the listener and every connection."""
@@ -95,6 +117,10 @@ class Server:
     def _serve(self, sock: Any, _address: object) -> None:
         while self.faults.black_hole:
             gevent.sleep(0.05)
+        if self.faults.turn_away > 0:
+            self.faults.turn_away -= 1
+            sock.close()
+            return
         sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
         connection: Connection | None = None
         try:
@@ -132,7 +158,10 @@ class Server:
             connection.write(self._greeting())
             return True
         code, reason = self._obey(connection, request)
-        connection.write(self._reply(request, code, reason))
+        queue = ""
+        if code is None and request.command == "poll":
+            code, queue = self._poll(request)
+        connection.write(self._reply(request, code, reason=reason, queue=queue))
         return code not in _CLOSING_CODES
 
     def _obey(self, connection: Connection, request: protocol.Request) -> tuple[int | None, str]:
@@ -142,11 +171,23 @@ class Server:
         if request.command == "login":
             return self._log_in(connection, request)
         if not connection.logged_in:
-            return 2002, "Registrar is not logged in"
+            return 2002, self.faults.logged_out_reason
         if request.command == "logout":
             connection.logged_in = False
             return 1500, ""
         return None, ""
+
+    def _poll(self, request: protocol.Request) -> tuple[int, str]:
+        """Show the first message, or take it away; return the code and the `<msgQ>` element."""
+        if request.operation == "ack":
+            if not self.messages or request.message != str(self.messages[0][0]):
+                return 2303, ""
+            self.messages.popleft()
+            return 1000, ""
+        if not self.messages:
+            return 1300, ""
+        number, text = self.messages[0]
+        return 1301, protocol.message_queue(number, len(self.messages), text)
 
     def _log_in(self, connection: Connection, request: protocol.Request) -> tuple[int, str]:
         if connection.logged_in:
@@ -170,6 +211,10 @@ class Server:
             return False
         if spoiled.kind == "oversize":
             connection.socket.sendall(b"\xff\xff\xff\xff" + message)
+        elif spoiled.kind == "empty":
+            connection.socket.sendall(b"\0\0\0\4")
+        elif spoiled.kind == "unreadable":
+            connection.write(self._reply(request, None, date="the day before"))
         elif spoiled.kind == "garbage":
             connection.write(b"<epp>" + secrets.token_hex(64).encode())
         elif spoiled.kind == "foreign_cltrid":
@@ -180,9 +225,9 @@ class Server:
             return spoiled.code not in _CLOSING_CODES
         return True
 
-    def _reply(self, request: protocol.Request, code: int | None, reason: str = "") -> bytes:
+    def _reply(self, request: protocol.Request, code: int | None, **more: str) -> bytes:
         number = f"loopback-{next(self._transactions)}"
-        return protocol.reply(request, code, server_transaction=number, reason=reason)
+        return protocol.reply(request, code, server_transaction=number, **more)
 
     def _greeting(self) -> bytes:
         return protocol.greeting(datetime.now(timezone.utc).isoformat())

@@ -15,8 +15,7 @@ from geventconnpool_gov.demo.clients import proves
 from geventconnpool_gov.demo.lines import Lines
 from geventconnpool_gov.demo.live import LiveView
 from geventconnpool_gov.demo.show import Moment, Options, epp_pool, run
-from geventconnpool_gov.epp import EppPool, EppSession, Response
-from geventconnpool_gov.epp.responses import parse
+from geventconnpool_gov.epp import EppClient, EppPool, Response
 from geventconnpool_gov.testing import epp_protocol as registry
 from geventconnpool_gov.testing.epp_registry import EppRegistry
 
@@ -55,33 +54,31 @@ def test_every_promise_is_kept() -> None:
     assert broken(epp_pool) == []
 
 
-class Misled(EppSession):
+class Misled(EppClient):
     """Now and then returns the reply to an earlier command."""
 
     earlier: Response | None = None
     sent = 0
 
-    def send(self, command: str, timeout: float | None = None) -> Response:
+    def send(self, request: Any, **options: Any) -> Response:
         self.sent += 1
-        reply = super().send(command, timeout)
+        reply: Response = super().send(request, **options)
         answer = self.earlier if self.earlier and self.sent % 10 == 0 else reply
         self.earlier = reply if reply.element.find("{*}resData") is not None else None
         return answer
 
 
 class MisledPool(EppPool):
-    def _new_connection(self) -> EppSession:
-        session = super()._new_connection()
-        session.__class__ = Misled
-        return session
+    def _new_connection(self) -> EppClient:
+        client = super()._new_connection()
+        client.__class__ = Misled
+        return client
 
 
 def test_a_reply_is_proven_by_its_name_and_by_what_only_that_name_has() -> None:
     def reply(command: str, *names: str) -> Response:
         request = registry.Request(command, "t", names)
-        parsed = parse(registry.reply(request, server_transaction="s"))
-        assert isinstance(parsed, Response)
-        return parsed
+        return Response.parse(registry.reply(request, server_transaction="s"))
 
     assert proves(reply("info", "mine.test"), "mine.test")
     assert proves(reply("check", "free-mine.test"), "free-mine.test")
@@ -122,9 +119,9 @@ def test_a_pool_that_comes_back_smaller_is_noticed() -> None:
 class Lingering(EppPool):
     """Keeps two sessions open that are in nobody's account."""
 
-    kept: ClassVar[list[EppSession]] = []
+    kept: ClassVar[list[EppClient]] = []
 
-    def _close_connection(self, c: EppSession) -> None:
+    def _close_connection(self, c: EppClient) -> None:
         self.kept.append(c)
         if len(self.kept) > 2:
             super()._close_connection(self.kept.pop(0))
@@ -140,10 +137,7 @@ def test_a_call_without_an_answer_is_noticed() -> None:
     def make(registry: EppRegistry, options: Options) -> EppPool:
         return EppPool(
             options.size,
-            hostname=registry.host,
-            port=registry.port,
-            login=registry.login,
-            ssl_context=registry.client_context(),
+            **registry.pool_arguments(),
             max_waiting=0,
         )
 

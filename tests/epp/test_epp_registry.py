@@ -11,18 +11,25 @@ from pathlib import Path
 import gevent
 import pytest
 
-from geventconnpool_gov.epp import EppSession, EppTransport, TransportError
+from geventconnpool_gov.epp import (
+    Command,
+    EppClient,
+    EppTransport,
+    PollRequest,
+    TransportError,
+)
+from geventconnpool_gov.testing.epp_queries import info_domain
 from geventconnpool_gov.testing.epp_registry import EppRegistry
 
 ROOT = Path(__file__).parents[2]
 
 
-def log_in(registry: EppRegistry, *, with_certificate: bool = False) -> EppSession:
+def log_in(registry: EppRegistry, *, with_certificate: bool = False) -> EppClient:
     context = registry.client_context(with_certificate=with_certificate)
-    session = EppSession(EppTransport(registry.host, registry.port, ssl_context=context))
-    session.connect()
-    session.login(registry.login)
-    return session
+    client = EppClient(EppTransport(registry.host, registry.port, ssl_context=context))
+    client.connect()
+    client.login(registry.login)
+    return client
 
 
 def test_it_ends_when_asked_and_leaves_no_files() -> None:
@@ -55,9 +62,9 @@ def test_it_ends_when_its_parent_is_killed() -> None:
         gevent.sleep(0.01)
 
 
-def keep_polling(session: EppSession) -> None:
+def keep_polling(client: EppClient) -> None:
     while True:
-        session.poll()
+        client.send(PollRequest())
 
 
 def alive(process: int) -> bool:
@@ -76,14 +83,10 @@ def test_it_works_in_a_monkey_patched_program() -> None:
     program = """
         from gevent import monkey; monkey.patch_all()
         from geventconnpool_gov.testing.epp_registry import EppRegistry
-        from geventconnpool_gov.epp import EppSession, EppTransport
-        with EppRegistry() as registry:
-            context = registry.client_context()
-            session = EppSession(EppTransport(registry.host, registry.port, ssl_context=context))
-            session.connect()
-            session.login(registry.login)
-            assert registry.sessions == 1
-            session.close()
+        from geventconnpool_gov.epp import EppPool
+        with EppRegistry() as registry, EppPool(2, **registry.pool_arguments()) as pool:
+            pool.wait_until_ready(10)
+            assert registry.sessions == 2
     """
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
@@ -92,33 +95,44 @@ def test_it_works_in_a_monkey_patched_program() -> None:
     )
 
 
-def test_it_counts_sessions_and_commands(registry: EppRegistry, session: EppSession) -> None:
-    before = registry.commands.get("info", 0)
-    session.info("a.test")
-    session.info("b.test")
-    assert registry.commands["info"] == before + 2
+def test_it_counts_sessions_and_commands(registry: EppRegistry, client: EppClient) -> None:
+    client.send(info_domain("a.test"))
+    client.send(info_domain("b.test"))
+    assert registry.commands == {"login": 1, "info": 2}
     assert registry.figures()["sessions"] == 1
-    session.logout()
-    assert registry.sessions == 0
+    registry.reset()
+    assert registry.figures() == {"sessions": 0, "connections": 0, "commands": {}}
+
+
+def test_it_keeps_messages_until_they_are_acknowledged(
+    registry: EppRegistry, client: EppClient
+) -> None:
+    number = registry.post("Transfer requested")
+    for _ in range(2):
+        reply = client.send(PollRequest())
+        assert (reply.code, reply.texts("epp:msgQ/epp:msg")) == (1301, ["Transfer requested"])
+    assert client.send(Command(f'<poll op="ack" msgID="{number + 1}"/>')).code == 2303
+    assert client.send(Command(f'<poll op="ack" msgID="{number}"/>')).code == 1000
+    assert client.send(PollRequest()).code == 1300
 
 
 def test_a_restart_drops_all_and_returns_on_the_same_port(
-    registry: EppRegistry, session: EppSession
+    registry: EppRegistry, client: EppClient
 ) -> None:
     restart = gevent.spawn(registry.fault, "restart", down=0.1)
     with pytest.raises(TransportError):
-        keep_polling(session)
-    session.close()
+        keep_polling(client)
+    client.close()
     assert restart.get() == 1
     again = log_in(registry)
-    assert again.poll().code == 1300
+    assert again.send(PollRequest()).code == 1300
     again.close()
 
 
-def test_while_it_is_down_connects_are_refused(registry: EppRegistry, session: EppSession) -> None:
+def test_while_it_is_down_connects_are_refused(registry: EppRegistry, client: EppClient) -> None:
     restart = gevent.spawn(registry.fault, "restart", down=0.5)
     with pytest.raises(TransportError):
-        keep_polling(session)
+        keep_polling(client)
     with pytest.raises(TransportError, match="refused"):
         log_in(registry)
     restart.get()
@@ -133,12 +147,12 @@ def test_it_can_ask_for_a_client_certificate() -> None:
 
 def test_it_ends_idle_sessions() -> None:
     with EppRegistry(idle_limit=0.2) as registry:
-        session = log_in(registry)
+        client = log_in(registry)
         while registry.sessions:
             gevent.sleep(0.01)
         with pytest.raises(TransportError):
-            session.poll()
-        session.close()
+            client.send(PollRequest())
+        client.close()
 
 
 def test_a_black_hole_accepts_and_says_nothing(registry: EppRegistry) -> None:
@@ -155,6 +169,8 @@ def test_an_unknown_fault_is_refused(registry: EppRegistry) -> None:
         registry.fault("earthquake")
     with pytest.raises(ValueError, match="magnitude"):
         registry.fault("truncate", magnitude=9)
+    with pytest.raises(ValueError, match="limit"):
+        registry.fault("session_limit")
 
 
 def test_an_interrupted_order_does_not_garble_the_next(registry: EppRegistry) -> None:
@@ -162,3 +178,40 @@ def test_an_interrupted_order_does_not_garble_the_next(registry: EppRegistry) ->
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
         registry.fault("restart", down=0.2)
     assert registry.figures()["sessions"] == 0
+
+
+CONFTEST = "from geventconnpool_gov.testing.fixtures import epp_registry"
+TESTS = """
+from geventconnpool_gov.epp import EppPool, PollRequest
+
+def test_one(epp_registry):
+    with EppPool(1, **epp_registry.pool_arguments()) as pool:
+        assert pool.send(PollRequest()).code == 1300
+        epp_registry.fault("black_hole")
+        epp_registry.fault("result", code=2500, count=5)
+
+def test_two(epp_registry):
+    assert epp_registry.figures() == {"sessions": 0, "connections": 0, "commands": {}}
+    with EppPool(1, **epp_registry.pool_arguments()) as pool:
+        assert pool.send(PollRequest()).code == 1300
+"""
+
+
+def test_a_users_own_tests_have_a_fixture_as_new_for_each(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_mine.py").write_text(TESTS)
+    subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
+        cwd=tmp_path,
+        check=True,
+        stdout=subprocess.PIPE,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("kind", ["host", "contact"])
+def test_it_knows_hosts_and_contacts_too(client: EppClient, kind: str) -> None:
+    space, label = f"urn:ietf:params:xml:ns:{kind}-1.0", "id" if kind == "contact" else "name"
+    asked = f"<o:info xmlns:o='{space}'><o:{label}>mine</o:{label}></o:info>"
+    reply = client.send(Command(f"<info>{asked}</info>"))
+    assert reply.texts(f"epp:resData/{{{space}}}infData/{{{space}}}{label}") == ["mine"]
