@@ -4,22 +4,34 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# epplib is GPL and not on the package index. What pip takes: a path, an archive, a repository.
+EPPLIB ?= git+https://github.com/cisagov/epplib@bd1d503f18a6f98b82ae5785c8d0f48a23a98987
+
+FUZZ_SECONDS ?= 60
+
 # What an install is made of: when one of these changes, the next task installs again.
 BUILT_FROM := setup.cfg pyproject.toml MANIFEST.in geventconnpool.py \
 	$(wildcard patches/*) $(wildcard upstream/*.py) upstream/pin.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check bench clean
+.PHONY: help demo test test-epp fuzz lint types check bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: $(VENV)/installed-demo ## the pool at work, against a registry on this machine
 	$(BIN)/python -m geventconnpool_gov.demo
 
 test: $(VENV)/installed-dev ## all tests, on two workers
 	$(BIN)/python -m pytest -n 2
+
+test-epp: $(VENV)/installed-dev ## the tests with the real epplib; EPPLIB=<path or URL for pip>
+	$(BIN)/python -m pip install --quiet '$(EPPLIB)'
+	$(BIN)/python -m pytest -n 2 -m epplib tests/epp
+
+fuzz: $(VENV)/installed-dev ## feed the EPP transport and client nonsense for FUZZ_SECONDS
+	PYTHONPATH=tests $(BIN)/python -m epp.fuzz $(FUZZ_SECONDS)
 
 lint: $(VENV)/installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -32,6 +32,11 @@ OBJECTS = tuple(f"urn:ietf:params:xml:ns:{name}-1.0" for name in ("domain", "hos
 _NS = {"e": _EPP}
 _CREATED, _EXPIRES = "2025-01-01T00:00:00Z", "2035-01-01T00:00:00Z"
 _HEAD = f'<?xml version="1.0" encoding="UTF-8"?><epp xmlns="{_EPP}">'
+_POSTAL = (  # RFC 5733, section 3.1.2, has no contact without
+    '<d:postalInfo type="loc"><d:name>A. Registrant</d:name><d:addr><d:street>1 Loop</d:street>'
+    "<d:city>Backtown</d:city><d:cc>US</d:cc></d:addr></d:postalInfo>"
+    "<d:email>registrant@loopback.test</d:email>"
+)
 
 # RFC 5730, section 3.
 MESSAGES = {
@@ -83,6 +88,9 @@ def read(message: bytes) -> Request:
         return Request("", None)
     if root.find("e:hello", _NS) is not None:
         return Request("hello", None)
+    extension = root.find("e:extension", _NS)
+    if extension is not None:
+        return Request("extension", extension.findtext(".//{*}clTRID"))
     wrapper = root.find("e:command", _NS)
     if wrapper is None or not len(wrapper):
         return Request("", None)
@@ -162,7 +170,8 @@ def _answer(request: Request, date: str) -> tuple[int, str]:
         return 1000, _data(
             request,
             "infData",
-            f"{_name(request)}<d:roid>{roid_of(names[0])}</d:roid><d:clID>registrar</d:clID>"
+            f'{_name(request)}<d:roid>{roid_of(names[0])}</d:roid><d:status s="ok"/>'
+            f"{_POSTAL if 'contact' in request.namespace else ''}<d:clID>registrar</d:clID>"
             f"<d:crID>registrar</d:crID><d:crDate>{date}</d:crDate>{_expiry(request)}",
         )
     if request.command == "create" and names:

@@ -11,6 +11,9 @@ import gevent
 import gevent.socket
 import peers
 import pytest
+from epp import fuzz
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from geventconnpool_gov.epp import (
     Command,
@@ -344,3 +347,9 @@ def test_a_response_in_the_greetings_place_is_told_for_what_it_is(
         with pytest.raises(error, match=str(code)):
             EppClient(transport).connect()
         assert transport.socket is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_nothing_comes_of_a_corrupt_stream_but_answers_and_errors(data: st.DataObject) -> None:
+    fuzz.one_connection(data)

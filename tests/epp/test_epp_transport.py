@@ -15,6 +15,7 @@ import gevent
 import gevent.socket
 import peers
 import pytest
+from epp.streams import LIMIT, corrupted, messages_in, pieces
 from gevent.event import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,29 +55,31 @@ def sends(*pieces: bytes, then_close: bool = False) -> Callable[[Any], None]:
     return talk
 
 
-messages = st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=5)
+messages = st.binary(min_size=1, max_size=300)
+intact = st.lists(messages, min_size=1, max_size=5).map(lambda all_: b"".join(map(pack, all_)))
 
 
-@settings(max_examples=60, deadline=None)
-@given(messages, st.data())
-def test_messages_arrive_whole_however_the_stream_is_cut_merged_and_delayed(
-    wanted: list[bytes], data: st.DataObject
+@settings(max_examples=100, deadline=None)
+@given(intact | corrupted(messages), st.data())
+def test_whole_messages_arrive_however_the_stream_is_cut_and_what_is_corrupt_is_an_error(
+    stream: bytes, data: st.DataObject
 ) -> None:
-    stream = b"".join(map(pack, wanted))
-    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=20).map(sorted), label="cuts")
-    pauses = data.draw(st.lists(st.booleans(), min_size=len(cuts) + 1, max_size=len(cuts) + 1))
-    edges = [0, *cuts, len(stream)]
+    parts = data.draw(pieces(stream))
+    pauses = data.draw(st.sets(st.sampled_from(range(len(parts)))))
 
     def talk(sock: Any) -> None:
-        for start, end, pause in zip(edges, edges[1:], pauses, strict=False):
-            if end > start:
-                sock.sendall(stream[start:end])
-            if pause:
+        for number, part in enumerate(parts):
+            sock.sendall(part)
+            if number in pauses:
                 gevent.sleep(0.001)
-        sock.recv(1)
 
-    with connected(talk) as transport:
-        assert [transport.receive() for _ in wanted] == wanted
+    with connected(talk, max_frame=LIMIT) as transport:
+        came: list[bytes] = []
+        with pytest.raises(TransportError) as caught:
+            came.extend(iter(transport.receive, None))
+        assert came == messages_in(stream, LIMIT)
+        assert caught.value.maybe_executed
+        assert not transport.usable
 
 
 @settings(max_examples=40, deadline=None)
@@ -375,3 +378,11 @@ def test_the_keys_password_is_kept_nowhere(tmp_path: Any) -> None:
     transport = EppTransport("localhost")
     assert "password" not in vars(transport)
     assert repr(transport) == "<EppTransport localhost:700, not connected>"
+
+
+def test_a_message_that_fits_no_frame_is_a_transport_error_and_costs_nothing() -> None:
+    with connected(sends()) as transport:
+        with pytest.raises(TransportError, match="nothing was sent") as caught:
+            transport.send(b"")
+        assert not caught.value.maybe_executed
+        assert transport.usable
