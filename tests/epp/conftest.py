@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import gevent
@@ -14,13 +13,6 @@ from geventconnpool_gov.testing.epp_registry import EppRegistry
 from geventconnpool_gov.testing.fixtures import epp_registry
 
 __all__ = ["epp_registry"]
-
-
-@pytest.fixture(autouse=True)
-def _epplib_or_not(request: pytest.FixtureRequest) -> None:
-    """One line of the summary says how many tests were left out, and why."""
-    if request.node.get_closest_marker("epplib") and find_spec("epplib") is None:
-        pytest.skip("epplib is not installed: its tests are LEFT OUT; make test-epp runs them")
 
 
 @pytest.fixture

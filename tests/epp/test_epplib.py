@@ -25,7 +25,12 @@ from geventconnpool_gov.errors import PoolTimeout
 from geventconnpool_gov.testing.epp_protocol import OBJECTS, roid_of
 from geventconnpool_gov.testing.epp_registry import EppRegistry
 
-if find_spec("epplib"):
+if find_spec("epplib") is None:
+    pytest.skip(
+        "epplib is not installed: its tests are LEFT OUT; make test-epp runs them",
+        allow_module_level=True,
+    )
+else:
     from epplib import commands, responses
     from epplib.client import Client
     from epplib.commands.extensions import CreditInfoRequest
