@@ -79,8 +79,11 @@ class EppPool(ConnectionPool):
             raise TypeError(f"hostname must be a name or an address, got {hostname!r}")
         if not 0 < count("port", port) < 65536:
             raise ValueError(f"port must be from 1 to 65535, got {port!r}")
-        if _asked("login", login, schema).kind != "login":
+        asked = _asked("login", login, schema)
+        if asked.kind != "login":
             raise ValueError(f"login must be a Login command, got a {type(login).__name__}")
+        if asked.changes_password:
+            raise ValueError("login must not change the password: only the first would be accepted")
         probe = PollRequest() if probe is None else probe
         asked = _asked("probe", probe, schema)
         if not asked.harmless or asked.kind == "hello":

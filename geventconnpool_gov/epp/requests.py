@@ -31,6 +31,7 @@ class Asked:
     operation: str | None = None
     transaction: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    changes_password: bool = False
 
     @property
     def harmless(self) -> bool:
@@ -77,4 +78,5 @@ def read_request(document: bytes) -> Asked:
             for element in verb.iter(f"{EPP}{tag}")
             if element.text
         ),
+        changes_password=verb.find(f"{EPP}newPW") is not None,
     )

@@ -437,6 +437,7 @@ def test_no_password_and_no_document_is_in_a_log_line_or_an_error(
         ("login", "registrar"),
         ("login", PollRequest()),
         ("login", Command("<login>")),
+        ("login", Login("registrar", "old", [], new_pw="new")),
         ("probe", Hello()),
         ("probe", CREATE),
         ("ssl_context", 5),
