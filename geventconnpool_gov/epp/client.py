@@ -193,7 +193,10 @@ class EppClient:
         document = request.xml(
             tr_id=tr_id or f"{self._prefix}-{next(self._numbers)}", schema=self.schema
         )
-        asked = read_request(document)
+        try:
+            asked = read_request(document)
+        except DocumentError as error:
+            raise DocumentError(f"nothing was sent: the request {error}") from None
         if self.ended_by is not None:
             raise TransportError(f"session was ended by a reply with code {self.ended_by}")
         if self._unanswered:

@@ -101,7 +101,6 @@ class EppPool(ConnectionPool):
         self._schema = schema
         self._context = ssl_context
         self._command_timeout = command_timeout
-        self._connect_timeout = options.get("connect_timeout", 30.0)
         options.setdefault("exc_classes", (OSError, TransportError))
         options.setdefault("fatal_exc_classes", (LoginError,))
         super().__init__(size, **options)
@@ -159,7 +158,7 @@ class EppPool(ConnectionPool):
         transport = EppTransport(
             *self._address,
             ssl_context=self._context,
-            connect_timeout=self._connect_timeout,
+            connect_timeout=None,  # the pool's own bounds all of this
             read_timeout=self._command_timeout,
         )
         client = EppClient(transport, self._schema, command_timeout=self._command_timeout)

@@ -106,6 +106,19 @@ def test_a_wrong_password_is_refused_and_never_quoted(transport: EppTransport) -
         assert "sesame" not in f"{caught.value!r} {caught.value} {client!r} {vars(client)}"
 
 
+def test_a_password_that_the_registry_quotes_is_not_passed_on() -> None:
+    def talk(sock: Any) -> None:
+        sock.sendall(pack(epp_protocol.greeting("2029-12-31T23:59:59Z")))
+        login = epp_protocol.read(sock.recv(4096)[4:])
+        refused = epp_protocol.reply(login, 2200, server_transaction="1")
+        sock.sendall(pack(refused.replace(b"Authentication error", b"not with open-sesame")))
+
+    with peers.scripted(talk, tls=True) as peer:
+        client = EppClient(EppTransport(*peer.address, ssl_context=peer.client_context()))
+        with client, pytest.raises(LoginError, match=r"not with \*\*\*"):
+            client.login(WRONG)
+
+
 @pytest.mark.parametrize("code", [2400, 2500])
 def test_a_registry_in_trouble_is_no_login_error(
     registry: EppRegistry, transport: EppTransport, code: int

@@ -313,6 +313,17 @@ def test_whatever_a_caller_does_with_a_client_the_next_one_is_served(
     assert sum(closed(pool).values()) == 1
 
 
+def test_a_reply_that_a_caller_left_on_the_way_reaches_nobody(
+    registry: EppRegistry, make_pool: Any
+) -> None:
+    pool = make_pool(1)
+    pool.wait_until_ready(5)
+    registry.fault("delay", seconds=0.1)
+    with pool.get() as client:
+        client.transport.send(PollRequest().xml())
+    assert pool.send(CREATE, attempts=1).code == 1000
+
+
 def test_a_login_or_logout_through_the_pool_is_answered_and_costs_a_session(
     pool: EppPool,
 ) -> None:
