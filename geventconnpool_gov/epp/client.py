@@ -16,7 +16,6 @@ import logging
 import secrets
 from itertools import count
 from time import monotonic
-from types import TracebackType
 from typing import Any
 
 from .documents import DocumentError
@@ -62,7 +61,7 @@ class EppClient:
         # True from before a command is sent until its own reply is here. The transport cannot know
         # that a reply is owed between the two; a signal may raise there.
         self._unanswered = False
-        self._begun = 0  # as many messages as the transport has, unless somebody went round us
+        self._begun = 0  # as much as the transport has, unless somebody went round us
         # Random, not counted, per session: a forked child must not repeat its parent's.
         self._prefix = secrets.token_hex(6)
         self._numbers = count(1)
@@ -75,12 +74,7 @@ class EppClient:
         self.connect()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     @property
@@ -117,6 +111,7 @@ class EppClient:
             SessionLimitError, CommandError: the server's first word is a refusal.
         """
         deadline = self._deadline(None)
+        self._begun += 1
         self._transport.connect()
         try:
             self._unanswered = True
@@ -210,11 +205,11 @@ class EppClient:
         self._transport.send(document, _left(deadline))
         raw, reply = self._receive(deadline)
         self._must_answer(asked, reply)
-        self._unanswered = False
         if isinstance(reply, Greeting):
             self._greeting, self._greeting_document = None, raw
         else:
             self._judge(asked, reply)
+        self._unanswered = False  # last: what became of the session is known by now
         return raw, reply
 
     def _receive(self, deadline: float | None) -> tuple[bytes, Greeting | Response]:
@@ -233,9 +228,7 @@ class EppClient:
             raise self._distrust(f"a reply with code {reply.code} came instead of a greeting")
         elif reply.cl_tr_id != asked.transaction:
             whose = "another" if reply.cl_tr_id else "no"
-            raise self._distrust(
-                f"a reply with code {reply.code} and {whose} clTRID came in answer"
-            )
+            raise self._distrust(f"a reply with code {reply.code} and {whose} clTRID came")
 
     def _judge(self, asked: Asked, reply: Response) -> None:
         """Conclude from a reply what became of the session."""

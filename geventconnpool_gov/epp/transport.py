@@ -51,8 +51,8 @@ class EppTransport(TransportBase):
     received, waiting included; both in seconds, None for no limit. `max_frame` is the longest
     frame that the peer may send, in bytes; a longer one is refused before memory is set aside.
 
-    `socket` is the TLS socket, or None when there is none. `begun` counts the messages that were
-    begun in either direction. One greenlet at a time.
+    `socket` is the TLS socket, or None when there is none. `begun` counts the connects and
+    the messages, in either direction, that were begun. One greenlet at a time.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class EppTransport(TransportBase):
         if self.socket is not None:
             raise TransportError(f"{self!r}: cannot connect twice")
         self._unusable = _CONNECTING
+        self.begun += 1
         try:
             with _Operation(f"connecting to {self.hostname}:{self.port}", self.connect_timeout):
                 sock = tcp_connection(self.hostname, self.port)

@@ -300,8 +300,13 @@ def connect_anew(client: Any) -> None:
     client.connect()
 
 
+def connect_below(client: Any) -> None:
+    client.transport.close()
+    client.transport.connect()
+
+
 @pytest.mark.parametrize(
-    "mischief", [log_out, log_in_again, use_the_transport, close, connect_anew]
+    "mischief", [log_out, log_in_again, use_the_transport, close, connect_anew, connect_below]
 )
 def test_whatever_a_caller_does_with_a_client_the_next_one_is_served(
     make_pool: Any, mischief: Any
@@ -309,6 +314,7 @@ def test_whatever_a_caller_does_with_a_client_the_next_one_is_served(
     pool = make_pool(1)
     with pool.get() as client:
         mischief(client)
+        assert not client.lendable
     assert pool.send(CREATE, attempts=1).code == 1000
     assert sum(closed(pool).values()) == 1
 
