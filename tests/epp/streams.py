@@ -24,6 +24,7 @@ def reply(code: int | None = None, transaction: str | None = "ours", reason: str
     return registry.reply(request, code, server_transaction="1", reason=reason)
 
 
+at_the_limit = [b"x" * (LIMIT - 4), b"x" * (LIMIT - 3)]  # what just fits, and what does not
 documents = st.sampled_from(
     [
         GREETING,
@@ -33,7 +34,12 @@ documents = st.sampled_from(
         reply(transaction=None),
         reply().decode().encode("utf-16"),
         reply().replace(b"<epp ", DOCTYPE + b"<epp "),
+        *(
+            reply(1000).replace(b"1000", code)
+            for code in (b"", b"1e3", b"-1000", b"\xd9\xa1\xd9\xa0\xd9\xa0\xd9\xa0")
+        ),
         b"<a>" * 300,
+        *at_the_limit,
         b"<epp/>",
     ]
 )

@@ -15,7 +15,7 @@ import gevent
 import gevent.socket
 import peers
 import pytest
-from epp.streams import LIMIT, corrupted, messages_in, pieces
+from epp.streams import LIMIT, at_the_limit, corrupted, messages_in, pieces
 from gevent.event import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,7 +55,7 @@ def sends(*pieces: bytes, then_close: bool = False) -> Callable[[Any], None]:
     return talk
 
 
-messages = st.binary(min_size=1, max_size=300)
+messages = st.binary(min_size=1, max_size=300) | st.sampled_from(at_the_limit)
 intact = st.lists(messages, min_size=1, max_size=5).map(lambda all_: b"".join(map(pack, all_)))
 
 
