@@ -145,7 +145,10 @@ class EppPool(ConnectionPool):
                 return response
 
     def _resolve(self, client: EppClient) -> None:
-        """Find out what a reply 2002 meant that did not say: only a probe can tell."""
+        """Find out what a reply 2002 meant that did not say: only a probe can tell.
+
+        Where the probe is not answered either, the session ends, and 2002 is all there is to say.
+        """
         if client.doubtful:
             try:
                 self._keepalive(client)
@@ -171,7 +174,7 @@ class EppPool(ConnectionPool):
         return client
 
     def _keepalive(self, c: EppClient) -> None:
-        reply = c.ask(self._probe)
+        reply = c.ask(self._probe, self._core.options.check_timeout)
         if reply.code // 100 in _SHOW_NO_LOGIN:
             raise CommandError(reply.code, reply.msg)
         c.doubtful = False

@@ -11,6 +11,7 @@ import socket as stdlib_socket
 import ssl
 import struct
 from collections import Counter, deque
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import count
 from typing import Any
@@ -218,7 +219,7 @@ class Server:
         elif spoiled.kind == "garbage":
             connection.write(b"<epp>" + secrets.token_hex(64).encode())
         elif spoiled.kind == "foreign_cltrid":
-            stranger = protocol.Request(request.command, "somebody-else", request.names)
+            stranger = replace(request, transaction="somebody-else")
             connection.write(self._reply(stranger, None))
         elif spoiled.kind == "result":
             connection.write(self._reply(request, spoiled.code))

@@ -167,6 +167,25 @@ def test_a_logged_out_session_is_not_lent_again_by_get_either(
         assert client.send(CREATE).code == 1000
 
 
+@pytest.mark.parametrize("lent", [False, True])
+def test_a_probe_that_is_not_answered_holds_nobody_up(
+    registry: EppRegistry, make_pool: Any, lent: bool
+) -> None:
+    pool = make_pool(1, check_timeout=0.2)
+    pool.wait_until_ready(5)
+    registry.fault("log_out", reason="")
+    registry.fault("silence", command="poll")
+    before = monotonic()
+    if lent:
+        with pool.get() as client:
+            assert client.send(CREATE).code == 2002
+    else:
+        assert pool.send(CREATE).code == 2002
+    assert monotonic() - before < 1
+    assert sum(closed(pool).values()) == 1
+    assert pool.send(CREATE, attempts=1).code == 1000
+
+
 def test_a_logged_out_session_is_found_at_borrow(registry: EppRegistry, make_pool: Any) -> None:
     pool = make_pool(2, check_after=0.05)
     pool.wait_until_ready(5)
