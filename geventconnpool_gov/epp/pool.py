@@ -137,7 +137,7 @@ class EppPool(ConnectionPool):
                     raise
                 _log.info("%s; sending the command again on another session", error)
                 continue
-            if refused and logged_out < self.size:
+            if refused and logged_out < self._core.ledger.limit:
                 logged_out += 1
             elif ended and harmless and attempts > 1:
                 attempts -= 1

@@ -23,7 +23,7 @@ def run(folder: Path, *command: str, **environment: str) -> None:
     subprocess.run(
         [sys.executable, "-W", "error", *command],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), **environment},
         check=True,
         timeout=60,
     )
