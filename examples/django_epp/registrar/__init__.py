@@ -1,0 +1,1 @@
+"""A registrar's web application, as small as it can be."""
