@@ -89,6 +89,20 @@ def test_a_close_of_an_idle_connections_peer_is_an_event(peers, kind):
         assert ask(pool) == b"?"
 
 
+def test_after_a_restart_of_the_server_no_caller_meets_a_stale_connection():
+    with echo() as peer, TcpPool(20, peer, max_connecting=20) as pool:
+        pool.wait_until_ready(5)
+        with gevent.Timeout(5):
+            while peer.open < 20:  # the peer has accepted all of them
+                gevent.sleep(0.001)
+        stale = list(pool.conn)
+        peer.drop_all()
+        callers = [gevent.spawn(ask, pool) for _ in range(40)]
+        gevent.joinall(callers, raise_error=True)
+        assert not set(stale) & set(pool.conn)
+        assert pool.stats().closed["peer_closed"] == 20
+
+
 @both
 def test_a_reset_by_the_peer_is_found_like_a_close(peers, kind):
     with peers() as peer, kind(1, peer) as pool:
