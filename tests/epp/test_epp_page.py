@@ -33,22 +33,21 @@ def run(folder: Path, *command: str, **environment: str) -> None:
 @pytest.mark.skipif(not find_spec("epplib"), reason="epplib is not installed: LEFT OUT")
 def test_the_examples_run_one_after_the_other(registry: EppRegistry, tmp_path: Path) -> None:
     client_id, password = registry.credentials
-    (tmp_path / "django").mkdir()
-    (tmp_path / "django/conf.py").write_text(
-        "class settings:\n"
-        "    EPP_CONNECTION_POOL_SIZE = 2\n"
-        "    EPP_POOL_BORROW_TIMEOUT = 10\n"
-        "    EPP_POOL_IDLE_PING_SECONDS = 60\n"
-        "    EPP_CONNECTION_TIMEOUT = 5\n"
-        f"    REGISTRY_HOSTNAME = {registry.host!r}\n"
-        f"    REGISTRY_PORT = {registry.port!r}\n"
-        f"    REGISTRY_CERT_FILE = REGISTRY_KEY_FILE = {registry.client_file!r}\n"
-        "    REGISTRY_KEY_PASSPHRASE = None\n"
-        f"    REGISTRY_CL_ID = {client_id!r}\n"
-        f"    REGISTRY_PASSWORD = {password!r}\n"
+    (tmp_path / "site_settings.py").write_text(
+        "EPP_CONNECTION_POOL_SIZE = 2\n"
+        "EPP_POOL_BORROW_TIMEOUT = 10\n"
+        "EPP_POOL_IDLE_PING_SECONDS = 60\n"
+        "EPP_CONNECTION_TIMEOUT = 5\n"
+        f"REGISTRY_HOSTNAME = {registry.host!r}\n"
+        f"REGISTRY_PORT = {registry.port!r}\n"
+        f"REGISTRY_CERT_FILE = REGISTRY_KEY_FILE = {registry.client_file!r}\n"
+        "REGISTRY_KEY_PASSPHRASE = None\n"
+        f"REGISTRY_CL_ID = {client_id!r}\n"
+        f"REGISTRY_PASSWORD = {password!r}\n"
     )
     program = "\n".join(example for example in EXAMPLES if example not in FOR_PYTEST)
-    run(tmp_path, "-c", program, SSL_CERT_FILE=registry.ca_file)
+    site = {"DJANGO_SETTINGS_MODULE": "site_settings", "SSL_CERT_FILE": registry.ca_file}
+    run(tmp_path, "-c", program, **site)
     assert registry.commands["delete"] == 1
     assert registry.sessions == 0
 
