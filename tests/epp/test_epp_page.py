@@ -1,4 +1,4 @@
-"""Every Python example of docs/epp.md runs as it stands, in order, as in a Django project."""
+"""Every example of docs/epp.md that is marked so runs as it stands, in order, as in Django."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from geventconnpool_gov.testing.epp_registry import EppRegistry
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/epp.md").read_text()
-EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLES = re.findall(r"^```python epplib\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 FOR_PYTEST = [example for example in EXAMPLES if "epp_registry" in example]
 
 
