@@ -12,6 +12,7 @@ Nothing here is in the wheel. The standard library alone is needed, and git for 
     series.py    the patch files in their order
     check.py     does everything fit together
     show.py      a patch as a unified diff, for reading
+    dep3.py      the patches as unified diffs for others, outside the tree
     checkout.py  patches into git commits
     export.py    git commits into patches
     rebase.py    the patches onto a newer release

@@ -14,6 +14,7 @@ from upstream.archive import fetch, read_archive
 from upstream.borrowed import borrowed
 from upstream.check import check
 from upstream.checkout import checkout
+from upstream.dep3 import write_dep3
 from upstream.errors import UpstreamError
 from upstream.export import export
 from upstream.pin import read_pin
@@ -55,12 +56,19 @@ def run_check(tree: Tree, _: argparse.Namespace) -> None:
 
 
 def run_show(tree: Tree, options: argparse.Namespace) -> None:
-    """Print a patch, or all, as header and unified diff."""
+    """Print a patch, or all, as header and unified diff; or write all as files, for others."""
     pin = read_pin(tree.pin)
     patches = read_series(tree.patches)
-    wanted = [named(patches, options.name)] if options.name else patches
+    base = fetch(pin).member(pin.pool)
+    if options.format == "dep3":
+        if not options.what:
+            raise UpstreamError("show --format=dep3: name the folder to write to")
+        written = write_dep3(Path(options.what), tree, pin, base, patches)
+        print(f"{options.what}: {written} patches and their series")
+        return
+    wanted = [named(patches, options.what)] if options.what else patches
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    for patch, before, after in states(patches, fetch(pin).member(pin.pool)):
+    for patch, before, after in states(patches, base):
         if patch in wanted:
             print(*rendered(patch, before, after, COLOURED if coloured else PLAIN), sep="\n")
 
@@ -125,7 +133,9 @@ def parser() -> argparse.ArgumentParser:
     argument("--compatibility", action="store_true", help="only the compatibility patches")
     argument("-o", "--output", type=Path, metavar="FILE", help="instead of the package's pool.py")
     command("check", run_check)
-    command("show", run_show)("name", nargs="?", metavar="NAME", help="all patches when left out")
+    argument = command("show", run_show)
+    argument("what", nargs="?", metavar="NAME|DIR", help="a patch, else all; with dep3, a folder")
+    argument("--format", choices=("text", "dep3"), default="text", help="dep3: files for patch -p1")
     command("checkout", run_checkout)("folder", type=Path, metavar="DIR", help="not there or empty")
     argument = command("export", run_export)
     argument("folder", type=Path, metavar="DIR", help="made by checkout or rebase")

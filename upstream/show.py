@@ -36,11 +36,13 @@ def rendered(patch: Patch, before: str, after: str, palette: Palette = PLAIN) ->
     yield ""
 
 
-def unified(before: str, after: str, palette: Palette = PLAIN) -> Iterator[str]:
-    """Yield the lines of the unified diff between two texts."""
+def unified(
+    before: str, after: str, palette: Palette = PLAIN, file: str = "pool.py"
+) -> Iterator[str]:
+    """Yield the lines of the unified diff between two texts of `file`."""
     old, new = split_lines(before, "before"), split_lines(after, "after")
-    yield f"{palette.title}--- a/pool.py{palette.end}"
-    yield f"{palette.title}+++ b/pool.py{palette.end}"
+    yield f"{palette.title}--- a/{file}{palette.end}"
+    yield f"{palette.title}+++ b/{file}{palette.end}"
     for group in matcher(old, new).get_grouped_opcodes(_CONTEXT):
         i1, i2, j1, j2 = group[0][1], group[-1][2], group[0][3], group[-1][4]
         place = f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@"
