@@ -89,7 +89,7 @@ def test_the_series_moves_onto_a_next_upstream_as_the_manual_says(
         patch.name: changed_upstream(after)
         for patch, _, after in states(read_series(copied.patches), archive.member(old.pool))
     }
-    rebase, look, go_on, finish = steps("5. A new upstream release")
+    rebase, look, go_on, finish, _ = steps("5. A new upstream release")
     said = follow(rebase, copied, NEXT=upstreams_next)
     assert f"now names {old.name} {VERSION}" in said
     conflicts = []
@@ -109,6 +109,19 @@ def test_the_series_moves_onto_a_next_upstream_as_the_manual_says(
     assert (pin.version, pin.result) == (VERSION, sha256(list(wanted.values())[-1]))
     assert sha256(copied.pool.read_bytes()) == pin.result
     assert use(copied) == ""
+
+
+def test_a_rebase_that_is_given_up_leaves_nothing_behind(
+    copied: Tree, upstreams_next: Path
+) -> None:
+    follow("git init --quiet && git add --all && git commit --quiet --message=all", copied)
+    rebase, *_, give_up = steps("5. A new upstream release")
+    follow(rebase, copied, NEXT=upstreams_next)
+    (copied.patches / "of-the-next.patch").touch()
+    assert "pin.cfg" in follow("git status --short", copied)
+    follow(give_up, copied)
+    assert follow("git status --short", copied) == ""
+    assert not (copied.root.parent / "next").exists()
 
 
 # -- a gevent that has moved its locks once more
