@@ -14,7 +14,7 @@ BUILT_FROM := setup.cfg pyproject.toml MANIFEST.in geventconnpool.py \
 	$(wildcard patches/*) $(wildcard upstream/*.py) upstream/pin.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-epp fuzz lint types check bench clean
+.PHONY: help demo test test-epp fuzz lint types check watch bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -42,6 +42,9 @@ types: $(VENV)/installed-dev ## mypy, strict
 
 check: $(VENV)/installed-dev ## the patches: every hash, and export's form
 	$(BIN)/python -m upstream check
+
+watch: $(VENV)/installed-dev ## new releases: each gevent is tried, upstream's is named
+	$(BIN)/python -m upstream watch
 
 bench: $(VENV)/installed-dev ## the figures, side by side with other pools
 	$(BIN)/python -m benchmarks

@@ -16,6 +16,8 @@ Nothing here is in the wheel. The standard library alone is needed, and git for 
     checkout.py  patches into git commits
     export.py    git commits into patches
     rebase.py    the patches onto a newer release
+    releases.py  what the package index has
+    watch.py     what is new: a gevent to try, a release of upstream's to read
     borrowed.py  does this tree hold any of upstream's text
     backend.py   the build backend
     tree.py      where the files stand

@@ -22,6 +22,7 @@ from upstream.rebase import rebase
 from upstream.series import is_compatibility, named, read_series, states, up_to
 from upstream.show import COLOURED, PLAIN, rendered
 from upstream.tree import Tree, this_tree, write_if_changed
+from upstream.watch import run_suite, watch
 
 
 def run_fetch(tree: Tree, _: argparse.Namespace) -> None:
@@ -102,6 +103,17 @@ def run_rebase(tree: Tree, options: argparse.Namespace) -> None:
         print(line)
 
 
+def run_watch(tree: Tree, options: argparse.Namespace) -> None:
+    """Try each gevent that COMPATIBILITY.md does not name, and look for a newer upstream."""
+    urgent = 0
+    for news in watch(tree, lambda tree, version: run_suite(tree, version, options.tests)):
+        print(*news.lines, sep="\n", flush=True)
+        urgent += news.urgent
+    if urgent:
+        raise UpstreamError(f"releases that call for something: {urgent}")
+    print("nothing calls for anything")
+
+
 def run_borrowed(tree: Tree, _: argparse.Namespace) -> None:
     """Look for upstream's text in this tree, which holds none."""
     findings = borrowed(tree.root, fetch(read_pin(tree.pin)))
@@ -143,6 +155,8 @@ def parser() -> argparse.ArgumentParser:
     argument = command("rebase", run_rebase)
     argument("sdist", type=Path, metavar="SDIST", help="the newer archive, name-version.tar.gz")
     argument("folder", type=Path, metavar="DIR", help="where to make the checkout")
+    argument = command("watch", run_watch)
+    argument("tests", nargs="*", metavar="TEST", help="for pytest; the whole suite when left out")
     command("borrowed", run_borrowed)
     return parser
 
