@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from geventconnpool_gov import ConnectionPool
+from geventconnpool_gov import ConnectionPool, PoolError
 from geventconnpool_gov.protocol import Pool
 from geventconnpool_gov.testing import virtual_time
 from geventconnpool_gov.testing.conformance import conformance
@@ -106,6 +106,19 @@ def test_the_page_shows_each_of_its_modules_once(application):
     names = [name for name, _ in BLOCK.findall((ROOT / "docs/replaceable.md").read_text())]
     blocks = (ROOT / "docs/replaceable.md").read_text().count("```python\n")
     assert len(set(names)) == len(names) == blocks
+
+
+def test_a_pool_that_turns_callers_away_can_call_that_no_connection_in_time(virtual_clock):
+    class Strict(ConnectionPool):
+        timeout_error = PoolError
+
+        def _new_connection(self) -> object:
+            return object()
+
+    with Strict(1, max_waiting=0) as pool:
+        pool.wait_until_ready()
+        with pool.get(), pytest.raises(pool.timeout_error), pool.get():
+            pass
 
 
 def one_connection(connect, size):
