@@ -14,7 +14,7 @@ BUILT_FROM := setup.cfg pyproject.toml MANIFEST.in geventconnpool.py \
 	$(wildcard patches/*) $(wildcard upstream/*.py) upstream/pin.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-epp fuzz lint types check watch bench clean
+.PHONY: help demo test test-epp fuzz lint types check watch sbom bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -40,8 +40,12 @@ lint: $(VENV)/installed-dev ## ruff: rules and format
 types: $(VENV)/installed-dev ## mypy, strict
 	$(BIN)/mypy
 
-check: $(VENV)/installed-dev ## the patches: every hash, and export's form
+check: $(VENV)/installed-dev ## the patches: every hash, and export's form; the bill of materials
 	$(BIN)/python -m upstream check
+	$(BIN)/python -m upstream sbom --check
+
+sbom: $(VENV)/installed-dev ## the bill of materials, written anew
+	$(BIN)/python -m upstream sbom
 
 watch: $(VENV)/installed-dev ## new releases: each gevent is tried, upstream's is named
 	$(BIN)/python -m upstream watch

@@ -1,7 +1,7 @@
 """How the pinned release of upstream arrives, is verified, patched and built.
 
-Nothing here is in the wheel. The standard library alone is needed, and git for `checkout`,
-`export` and `rebase`.
+Nothing here is in the wheel. The standard library alone is needed, git for `checkout`, `export`
+and `rebase`, and cyclonedx-python-lib for `sbom`.
 
     pin.py       which release, and the hashes that say so
     archive.py   the release's archive: from where, verified, its members read in memory
@@ -19,7 +19,12 @@ Nothing here is in the wheel. The standard library alone is needed, and git for 
     releases.py  what the package index has
     watch.py     what is new: a gevent to try, a release of upstream's to read
     borrowed.py  does this tree hold any of upstream's text
+    facts.py     what a release says of itself
+    manifest.py  the hash of every file in the wheel
+    sbom.py      the bill of materials
     backend.py   the build backend
+    same_bytes.py  two builds of one tree are equal
+    release.py   is this commit fit to be released
     tree.py      where the files stand
 
 `python -m upstream --help` lists the commands.

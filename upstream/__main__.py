@@ -17,8 +17,10 @@ from upstream.checkout import checkout
 from upstream.dep3 import write_dep3
 from upstream.errors import UpstreamError
 from upstream.export import export
+from upstream.facts import facts
 from upstream.pin import read_pin
 from upstream.rebase import rebase
+from upstream.sbom import make, require_current, validate
 from upstream.series import is_compatibility, named, read_series, states, up_to
 from upstream.show import COLOURED, PLAIN, rendered
 from upstream.tree import Tree, this_tree, write_if_changed
@@ -114,6 +116,17 @@ def run_watch(tree: Tree, options: argparse.Namespace) -> None:
     print("nothing calls for anything")
 
 
+def run_sbom(tree: Tree, options: argparse.Namespace) -> None:
+    """Write the bill of materials that goes into the wheel, validated."""
+    told = facts(tree, read_pin(tree.pin), read_series(tree.patches))
+    text = make(told)
+    validate(text)
+    if options.check and text != require_current(tree.sbom, told):
+        raise UpstreamError(f"{tree.sbom}: not as `python -m upstream sbom` writes it")
+    changed = write_if_changed(tree.sbom, text)
+    print(f"{tree.sbom}: valid, {'written' if changed else 'up to date'}")
+
+
 def run_borrowed(tree: Tree, _: argparse.Namespace) -> None:
     """Look for upstream's text in this tree, which holds none."""
     findings = borrowed(tree.root, fetch(read_pin(tree.pin)))
@@ -157,6 +170,8 @@ def parser() -> argparse.ArgumentParser:
     argument("folder", type=Path, metavar="DIR", help="where to make the checkout")
     argument = command("watch", run_watch)
     argument("tests", nargs="*", metavar="TEST", help="for pytest; the whole suite when left out")
+    argument = command("sbom", run_sbom)
+    argument("--check", action="store_true", help="only say whether it is up to date, and valid")
     command("borrowed", run_borrowed)
     return parser
 

@@ -32,6 +32,11 @@ class Tree:
         """The built file that credits upstream in the wheel."""
         return self.root / "upstream" / "built" / "NOTICE"
 
+    @property
+    def sbom(self) -> Path:
+        """The bill of materials, made and then kept beside the pin."""
+        return self.root / "upstream" / "sbom.cdx.json"
+
 
 def this_tree() -> Tree:
     """Return the tree that this module belongs to."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import upstream.__main__
+from tests.patches.environment import Environment
 from tests.patches.project import Project, replace
+from tests.patches.shop import Shop
 from upstream.archive import Archive, fetch
 from upstream.pin import read_pin
 from upstream.tree import Tree, this_tree
@@ -26,6 +29,25 @@ def tree() -> Tree:
 def archive() -> Archive:
     """Return the real archive of upstream's."""
     return fetch(read_pin(this_tree().pin))
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Shop:
+    """Return what a build of this tree gives."""
+    return Shop.open(tmp_path_factory.mktemp("shop"), archive)
+
+
+@pytest.fixture
+def working_tree(shop: Shop, tmp_path: Path) -> Tree:
+    """Return a source tree of this test's own, in which nothing was built."""
+    shutil.copytree(shop.source, tmp_path / "source")
+    return Tree(tmp_path / "source")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """Return a virtual environment of this test's own, with nothing in it."""
+    return Environment.make(tmp_path / "environment")
 
 
 @pytest.fixture

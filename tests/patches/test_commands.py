@@ -130,7 +130,17 @@ def test_every_command_has_a_line_of_help(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit, match="0"):
         upstream.__main__.main(["--help"])
     printed = capsys.readouterr().out
-    for name in ("fetch", "apply", "check", "show", "checkout", "export", "rebase", "borrowed"):
+    for name in (
+        "fetch",
+        "apply",
+        "check",
+        "show",
+        "checkout",
+        "export",
+        "rebase",
+        "sbom",
+        "borrowed",
+    ):
         assert f"\n    {name} " in printed
 
 

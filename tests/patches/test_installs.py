@@ -10,79 +10,18 @@ from __future__ import annotations
 import shutil
 import sys
 import tarfile
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.patches.environment import NO_NETWORK, Environment, run
+from tests.patches.shop import Shop, read_wheel
 from upstream.archive import Archive
 from upstream.borrowed import files
 from upstream.pin import read_pin, sha256
-from upstream.tree import Tree, this_tree
+from upstream.tree import Tree
 
 UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A copy of the source tree, what builds need, and what `python -m build` made of it."""
-
-    source: Path
-    requirements: Path
-    archive: Path
-    sdist: Path
-    wheel: Path
-
-    @property
-    def info(self) -> str:
-        """The folder of the wheel's metadata."""
-        return "-".join(self.wheel.name.split("-")[:2]) + ".dist-info"
-
-    @property
-    def offline(self) -> dict[str, str]:
-        """Variables for an isolated build without network; upstream's archive comes with it."""
-        return {**NO_NETWORK, "PIP_FIND_LINKS": str(self.requirements)}
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """The same for a source tree, to which upstream's archive is named."""
-        return {**self.offline, "GEVENTCONNPOOL_SDIST": str(self.archive)}
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Shop:
-    folder = tmp_path_factory.mktemp("shop")
-    source, requirements, dist = folder / "source", folder / "requirements", folder / "dist"
-    root = this_tree().root
-    for file in files(root):
-        copy = source / file.relative_to(root)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file, copy)
-    for carried in (source / "upstream").glob("*.tar.gz"):
-        carried.unlink()
-    named = folder / "archive.tar.gz"
-    named.write_bytes(archive.content)
-    pip = (sys.executable, "-m", "pip")
-    run(*pip, "download", "-q", "--dest", requirements, "setuptools", "pip", "wheel")
-    shop = Shop(source, requirements, named, dist, dist)
-    run(sys.executable, "-m", "build", "-o", dist, source, env=shop.settings)
-    (made,) = dist.glob("*.tar.gz")
-    (wheel,) = dist.glob("*.whl")
-    return Shop(source, requirements, named, made, wheel)
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> Environment:
-    return Environment.make(tmp_path / "environment")
-
-
-@pytest.fixture
-def working_tree(shop: Shop, tmp_path: Path) -> Tree:
-    """A source tree of this test's own, in which nothing was built."""
-    shutil.copytree(shop.source, tmp_path / "source")
-    return Tree(tmp_path / "source")
 
 
 @pytest.fixture
@@ -263,8 +202,3 @@ def assert_whole(environment: Environment, wheel: Path) -> None:
     for name, content in read_wheel(wheel).items():
         if name.endswith(".py"):
             assert (site / name).read_bytes() == content
-
-
-def read_wheel(wheel: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(wheel) as opened:
-        return {name: opened.read(name) for name in opened.namelist()}
