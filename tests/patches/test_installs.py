@@ -7,21 +7,18 @@ upstream's archive from where the tests have it already.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from tests.patches.environment import NO_NETWORK, Environment, run
+from tests.patches.environment import NO_NETWORK, UV, Environment, run
 from tests.patches.shop import Shop, read_wheel
 from upstream.archive import Archive
 from upstream.borrowed import files
 from upstream.pin import read_pin, sha256
 from upstream.tree import Tree
-
-UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
 
 
 @pytest.fixture
