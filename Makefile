@@ -14,11 +14,11 @@ BUILT_FROM := setup.cfg pyproject.toml MANIFEST.in geventconnpool.py \
 	$(wildcard patches/*) $(wildcard upstream/*.py) upstream/pin.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-epp fuzz lint types check watch sbom bench clean
+.PHONY: help demo test test-epp fuzz lint types check watch sbom release rehearsal bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(VENV)/installed-demo ## the pool at work, against a registry on this machine
 	$(BIN)/python -m geventconnpool_gov.demo
@@ -49,6 +49,11 @@ sbom: $(VENV)/installed-dev ## the bill of materials, written anew
 
 watch: $(VENV)/installed-dev ## new releases: each gevent is tried, upstream's is named
 	$(BIN)/python -m upstream watch
+release: $(VENV)/installed-dev ## everything up to the upload, into dist/
+	$(BIN)/python -m upstream release
+
+rehearsal: $(VENV)/installed-dev ## the same, before the release has its date
+	$(BIN)/python -m upstream release --rehearsal
 
 bench: $(VENV)/installed-dev ## the figures, side by side with other pools
 	$(BIN)/python -m benchmarks

@@ -23,7 +23,7 @@ ELSEWHERE = {
         "tests/patches/test_audit.py"
     ),
     "PYTHONPATH=geventconnpool_gov-0.1.0-py3-none-any.whl"
-    " python -m geventconnpool_gov audit --path DIR": "tests/patches/test_audit.py",
+    " python -S -m geventconnpool_gov audit --path DIR": "tests/patches/test_audit.py",
 }
 
 

@@ -20,6 +20,7 @@ from upstream.export import export
 from upstream.facts import facts
 from upstream.pin import read_pin
 from upstream.rebase import rebase
+from upstream.release import release
 from upstream.sbom import make, require_current, validate
 from upstream.series import is_compatibility, named, read_series, states, up_to
 from upstream.show import COLOURED, PLAIN, rendered
@@ -127,6 +128,12 @@ def run_sbom(tree: Tree, options: argparse.Namespace) -> None:
     print(f"{tree.sbom}: valid, {'written' if changed else 'up to date'}")
 
 
+def run_release(tree: Tree, options: argparse.Namespace) -> None:
+    """Do everything up to the upload: compare, build twice, check, and fill dist/."""
+    for line in release(tree, rehearsal=options.rehearsal):
+        print(line, flush=True)
+
+
 def run_borrowed(tree: Tree, _: argparse.Namespace) -> None:
     """Look for upstream's text in this tree, which holds none."""
     findings = borrowed(tree.root, fetch(read_pin(tree.pin)))
@@ -172,6 +179,8 @@ def parser() -> argparse.ArgumentParser:
     argument("tests", nargs="*", metavar="TEST", help="for pytest; the whole suite when left out")
     argument = command("sbom", run_sbom)
     argument("--check", action="store_true", help="only say whether it is up to date, and valid")
+    argument = command("release", run_release)
+    argument("--rehearsal", action="store_true", help="without a date and a clean tree")
     command("borrowed", run_borrowed)
     return parser
 

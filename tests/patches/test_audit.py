@@ -176,7 +176,7 @@ def test_a_wheel_that_is_known_to_be_good_audits_any_install(
     shop: Shop, site: Path, environment: Environment
 ) -> None:
     (site / "geventconnpool_gov/__init__.py").write_text("raise SystemExit(0)\n")
-    command = (environment.python, "-m", "geventconnpool_gov", "audit", "--path", site)
+    command = (environment.python, "-S", "-m", "geventconnpool_gov", "audit", "--path", site)
     done = run(*command, env={"PYTHONPATH": str(shop.wheel)}, cwd=shop.wheel.parent, fails=True)
     assert "changed: geventconnpool_gov/__init__.py" in done.stdout
 
