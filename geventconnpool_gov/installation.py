@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +83,7 @@ def find(site: Path) -> Installation:
 
 def _read(site: Path, folder: Path) -> Installation:
     name = f"{folder.name}/manifest.json"
-    distribution = Distribution.at(folder)
-    files = distribution.files
-    recorded = None
-    if files is not None:
-        hashes = {file.as_posix(): file.hash for file in files if file.hash}
-        recorded = {path: _digits(hash_.value) for path, hash_ in hashes.items()}
-    text = distribution.read_text("manifest.json")
+    recorded, text = _record(folder / "RECORD"), _text(folder / "manifest.json")
     if text is None and name in (recorded or ()):
         raise CannotTellError(f"{name} is gone: install it anew", missing=name)
     if text is None:
@@ -120,9 +114,26 @@ def _why_none(site: Path) -> str:
     return f"{site} has no install of {DISTRIBUTION}"
 
 
+def _record(file: Path) -> dict[str, str] | None:
+    """Read a RECORD: the SHA-256 of each file that has one, from lines of path, hash and size."""
+    text = _text(file)
+    if text is None:
+        return None
+    rows = [row for row in csv.reader(text.splitlines()) if len(row) > 1]
+    return {
+        path: _digits(hash_.removeprefix("sha256="))
+        for path, hash_, *_ in rows
+        if hash_.startswith("sha256=")
+    }
+
+
 def _digits(value: str) -> str:
     """Return a hash of RECORD, which is in base 64 without its padding, as hexadecimal digits."""
     try:
         return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
     except (ValueError, binascii.Error):
         return f"unreadable: {value}"
+
+
+def _text(file: Path) -> str | None:
+    return file.read_text("utf-8", errors="replace") if file.is_file() else None

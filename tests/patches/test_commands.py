@@ -139,6 +139,7 @@ def test_every_command_has_a_line_of_help(capsys: pytest.CaptureFixture[str]) ->
         "export",
         "rebase",
         "sbom",
+        "release",
         "borrowed",
     ):
         assert f"\n    {name} " in printed
