@@ -48,14 +48,17 @@ def parser() -> argparse.ArgumentParser:
         help="make the patched module anew from upstream's archive and the patches, and compare",
     )
     audit.add_argument(
-        *("--source",), type=Path, metavar="PATH",
+        "--source",
+        type=Path,
+        metavar="PATH",
         help="for --rebuild: a checkout, or this release's source distribution",
-    )  # fmt: skip
+    )
     audit.add_argument(
-        *("--archive",), type=Path, metavar="FILE",
-        help="for --rebuild: upstream's archive, where PATH does not carry it "
-        "(also $GEVENTCONNPOOL_SDIST)",
-    )  # fmt: skip
+        "--archive",
+        type=Path,
+        metavar="FILE",
+        help="for --rebuild: upstream's archive, where PATH lacks it; or $GEVENTCONNPOOL_SDIST",
+    )
     doctor = commands.add_parser("doctor", help=run_doctor.__doc__, description=run_doctor.__doc__)
     doctor.set_defaults(run=run_doctor)
     doctor.add_argument("--json", action="store_true", help="as JSON")

@@ -118,7 +118,8 @@ def _compare(found: Audit, installation: Installation) -> None:
         recorded = {}
     # RECORD tells of the metadata. What belongs to the package, the manifest alone says.
     metadata = {name for name in recorded if name.startswith(f"{installation.info}/")}
-    for name in sorted({*manifest, *metadata}):
+    released = {*manifest, *metadata}
+    for name in sorted(released):
         file = found.place / name
         if not file.is_file():
             found.missing.append(name)
@@ -129,9 +130,7 @@ def _compare(found: Audit, installation: Installation) -> None:
         if file.parent.name == "__pycache__" and file.suffix == ".pyc":
             if belies(file):
                 found.changed.append(name)
-        elif (
-            name not in manifest and name not in metadata and not _by_installer(name, installation)
-        ):
+        elif name not in released and not _by_installer(name, installation):
             found.extra.append(name)
 
 

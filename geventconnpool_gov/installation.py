@@ -93,7 +93,8 @@ def _read(site: Path, folder: Path) -> Installation:
         _require_shape(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CannotTellError(f"{name} cannot be read ({error!r})", changed=name) from None
-    return Installation(site, manifest, sha256(text.encode()), recorded, folder.name)
+    hash_ = sha256((folder / "manifest.json").read_bytes())
+    return Installation(site, manifest, hash_, recorded, folder.name)
 
 
 def _require_shape(manifest: Mapping[str, Any]) -> None:
