@@ -40,7 +40,8 @@ gevent.joinall([gevent.spawn(use) for _ in range(10)], raise_error=True)
 @pytest.fixture
 def copied(tree: Tree, tmp_path: Path) -> Tree:
     """A copy of the tree, in which files may be written; `../next` and the like are free."""
-    return copy_of(tree, tmp_path / "tree", "upstream", "patches", "geventconnpool_gov")
+    parts = ("setup.cfg", "upstream", "patches", "geventconnpool_gov")
+    return copy_of(tree, tmp_path / "tree", *parts)
 
 
 def use(tree: Tree, module: str = "geventconnpool_gov", before: str = "") -> str:

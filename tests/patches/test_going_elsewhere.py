@@ -73,6 +73,7 @@ def test_back_to_an_earlier_release(deployment: Deployment) -> None:
     for file in ("setup.cfg", "geventconnpool_gov/__init__.py"):
         path = deployment.checkout.root / file
         path.write_text(path.read_text().replace(earlier, "99.0"))
+    deployment.follow("python -m upstream sbom")
     deployment.follow("git tag earlier && git commit --quiet --all --message=next")
     deployment.follow("pip install --quiet --no-deps .")
     assert deployment.runs(THE_FORK) == "99.0"
