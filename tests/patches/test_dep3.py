@@ -19,6 +19,7 @@ from upstream.tree import Tree
 
 def unpacked(archive: Archive, folder: Path) -> Path:
     """Unpack an archive, as whoever packages it does, and return its top folder."""
+    folder.mkdir()
     command = ["tar", "--extract", "--gzip", "--directory", str(folder)]
     subprocess.run(command, input=archive.content, check=True)
     return next(folder.iterdir())
