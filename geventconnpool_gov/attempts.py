@@ -31,7 +31,7 @@ class Attempts:
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self.running: set[Any] = set()  # the pool's own greenlets that connect
+        self.running: dict[Any, None] = {}  # the pool's own greenlets that connect, in order
         self.reserved: set[Any] = set()  # greenlets, its own or not, that hold a unit
         self._limits: dict[Any, Any] = {}  # greenlet: the timer after which it is given up
 
@@ -39,7 +39,7 @@ class Attempts:
         """Connect beside the callers. Does not switch."""
         greenlet = gevent.Greenlet(self._run)
         self.reserve(greenlet)
-        self.running.add(greenlet)
+        self.running[greenlet] = None
         greenlet.rawlink(self._ended)  # told even of one that is killed before it starts
         greenlet.start()
         limit = self.core.options.connect_timeout
@@ -161,7 +161,7 @@ class Attempts:
     def _ended(self, greenlet: Any) -> None:
         if greenlet not in self.running:
             return  # of a process that this one was forked from
-        self.running.discard(greenlet)
+        del self.running[greenlet]
         self._drop_limit(greenlet)
         # One that holds its unit still was killed before it ran, or its `_addOne` added nothing.
         self.core.opener.ended(in_vain=self.release(greenlet))

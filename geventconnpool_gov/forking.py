@@ -49,7 +49,7 @@ def _after_fork_in_child() -> None:
         core.ledger.open.clear()
         core.ledger.idle.clear()
         attempts = core.opener.attempts
-        connecting = attempts.running | attempts.reserved
+        connecting = attempts.running.keys() | attempts.reserved
         asking = (*core.prober.under_way, core.upkeep.worker)
         for greenlet in (*connecting, *core.closer.under_way, *asking):
             if hasattr(greenlet, "kill") and not greenlet.dead:
