@@ -14,7 +14,7 @@ BUILT_FROM := setup.cfg pyproject.toml MANIFEST.in geventconnpool.py \
 	$(wildcard patches/*) $(wildcard upstream/*.py) upstream/pin.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-epp fuzz lint types check watch sbom release rehearsal bench clean
+.PHONY: help demo test prove test-epp fuzz lint types check watch sbom release rehearsal bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -25,6 +25,9 @@ demo: $(VENV)/installed-demo ## the pool at work, against a registry on this mac
 
 test: $(VENV)/installed-dev ## all tests, on two workers
 	$(BIN)/python -m pytest -n 2
+
+prove: $(VENV)/installed-dev ## every schedule within wider bounds, and more programs: minutes
+	$(BIN)/python -m pytest -n 2 -m prove tests/properties
 
 test-epp: $(VENV)/installed-dev ## the tests with the real epplib; EPPLIB=<path or URL for pip>
 	$(BIN)/python -m pip install --quiet '$(EPPLIB)'

@@ -14,7 +14,8 @@ and fails where it raises, deadlocks, leaves greenlets behind, or lets an error 
 
 Wherever more than one thing may come next, the schedule chooses, and so do the scenario's own
 calls of `Schedule.pick`. The choices, a list of small numbers, are the schedule: `replay` runs it
-again. Two rules say what may come next:
+again, and a failure tells the shortest. What must be true at every moment, not only at the end, is
+said with `Schedule.always`. Two rules say what may come next:
 
 ``legal``
     What gevent can do. Ready callbacks run first come, first run; timers due at the same instant
@@ -32,10 +33,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, NoReturn, TypeVar
 
 import gevent
 
+from ._shrinking import key, shrink
 from .virtual_time import VirtualClock, virtual_time
 
 T = TypeVar("T")
@@ -71,18 +74,28 @@ class ScenarioError(Exception):
 class Schedule:
     """One order of events, while it happens."""
 
-    def __init__(self, rule: Rule, chooser: Chooser) -> None:
+    def __init__(self, rule: Rule, chooser: Chooser, departures: float = inf) -> None:
         self.clock: VirtualClock  # of the run; set before the scenario is called
         self.choices: list[int] = []
         self.alternatives: list[int] = []  # beside each choice, how many there were
         self.broken: ScenarioError | None = None
+        self.violation: BaseException | None = None  # what an invariant raised
+        self._invariants: list[Callable[[], object]] = []
         self._rule = rule
         self._chooser = chooser
+        self._departures = departures  # how often something else may still run than what is first
         self._steps = 0
 
     def pick(self, options: Sequence[T]) -> T:
         """One of the options: a latency, the victim of a kill. `explore` tries them all."""
         return options[self._choose(len(options))]
+
+    def always(self, invariant: Callable[[], object]) -> None:
+        """Call this before each step from now on; the schedule fails where it raises.
+
+        It must not switch greenlets.
+        """
+        self._invariants.append(invariant)
 
     def order(self, due: int, ready: int) -> int:
         """Say what runs next, for `virtual_time`: an index into the due timers, then the ready."""
@@ -90,11 +103,25 @@ class Schedule:
             self._steps += 1
             if self._steps == MAX_STEPS:
                 self._break(f"{MAX_STEPS} steps and no end, after {self.short()}")
-            return self._choose(due + (ready if self._rule == "every" else min(ready, 1)))
-        except ScenarioError as error:  # in the hub, which would but print it
+            self._look()
+            alternatives = due + (ready if self._rule == "every" else min(ready, 1))
+            index = self._choose(alternatives, bound=not self._departures)
+            self._departures -= index > 0
+            return index
+        except Exception as error:  # in the hub, which would but print it
             hub: Any = gevent.get_hub()
             hub.parent.throw(error)
             return 0
+
+    def _look(self) -> None:
+        """The account of every state: each invariant holds, or it is the last that is looked at."""
+        try:
+            for invariant in self._invariants:
+                invariant()
+        except Exception as error:
+            self._invariants.clear()
+            self.violation = error
+            raise
 
     def short(self) -> list[int]:
         """The choices without the zeros at the end, which `replay` supplies."""
@@ -103,9 +130,11 @@ class Schedule:
             length -= 1
         return self.choices[:length]
 
-    def _choose(self, alternatives: int) -> int:
+    def _choose(self, alternatives: int, *, bound: bool = False) -> int:
         if alternatives == 1:
             return 0
+        if bound:
+            alternatives = 1  # noted all the same, so that the list can be run without the bound
         choice = self._chooser(len(self.choices), alternatives)
         if not 0 <= choice < alternatives:
             self._break(f"choice {len(self.choices)} is {choice}, with {alternatives} alternatives")
@@ -123,25 +152,37 @@ class Explored:
     """What `explore` did."""
 
     runs: int
-    #: Every schedule was run; False: the limit came first.
+    #: Every schedule within the bound was run; False: the limit came first.
     complete: bool
 
 
-def explore(scenario: Scenario, *, rule: Rule = "every", limit: int = 20_000) -> Explored:
+def explore(
+    scenario: Scenario,
+    *,
+    rule: Rule = "every",
+    limit: int = 20_000,
+    departures: int | None = None,
+) -> Explored:
     """Run the scenario in every schedule, depth first, up to ``limit`` of them.
 
-    A failure does not end it: what is raised is the shortest failing list of choices found.
+    ``departures`` bounds how often in one schedule something else runs than what is first in
+    line: most races need one or two, and their number stays small where that of all schedules
+    does not. The scenario's own picks are not bounded.
+
+    A failure does not end it: what is raised is the shortest failing list of choices there is, or
+    where the limit came first, the shortest that the one found can be shrunk to.
 
     Raises:
         ScheduleError: the scenario failed in at least one schedule.
         ScenarioError: the scenario is not deterministic, or a run of it never ends.
     """
     failures = _Failures(rule)
+    bound = inf if departures is None else departures
     choices: list[int] = []
     alternatives: list[int] = []
     complete = False
     while not complete and failures.runs < limit:
-        schedule = failures.run(scenario, _follow(choices))
+        schedule = failures.run(scenario, _follow(choices), bound)
         if schedule.alternatives[: len(choices)] != alternatives:
             raise ScenarioError(f"not deterministic: other alternatives at the same {choices}")
         choices, alternatives = schedule.choices, schedule.alternatives
@@ -151,12 +192,16 @@ def explore(scenario: Scenario, *, rule: Rule = "every", limit: int = 20_000) ->
         complete = not choices
         if choices:
             choices[-1] += 1
+    if not complete:
+        failures.shrink(scenario)
     failures.report()
     return Explored(failures.runs, complete)
 
 
 def random_schedules(scenario: Scenario, seeds: Iterable[int], *, rule: Rule = "legal") -> int:
     """Run the scenario once for each seed, its choices drawn at random: how many runs differed.
+
+    What is raised is a failing list of choices, shrunk.
 
     Raises:
         ScheduleError: the scenario failed in at least one schedule.
@@ -167,6 +212,7 @@ def random_schedules(scenario: Scenario, seeds: Iterable[int], *, rule: Rule = "
     for seed in seeds:
         schedule = failures.run(scenario, _draw(seed))
         seen.add(tuple(schedule.choices))
+    failures.shrink(scenario)
     failures.report()
     return len(seen)
 
@@ -180,6 +226,12 @@ def replay(scenario: Scenario, choices: Sequence[int], *, rule: Rule = "every") 
 
 def _follow(choices: Sequence[int]) -> Chooser:
     return lambda step, alternatives: choices[step] if step < len(choices) else 0
+
+
+def _follow_roughly(choices: Sequence[int]) -> Chooser:
+    """The same where a choice may have more than there is to choose from: the last there is."""
+    follow = _follow(choices)
+    return lambda step, alternatives: min(follow(step, alternatives), alternatives - 1)
 
 
 def _draw(seed: int) -> Chooser:
@@ -196,15 +248,29 @@ class _Failures:
         self._failed = 0
         self._shortest: tuple[list[int], BaseException] | None = None
 
-    def run(self, scenario: Scenario, chooser: Chooser) -> Schedule:
-        schedule, error = _attempt(scenario, self._rule, chooser)
+    def run(self, scenario: Scenario, chooser: Chooser, departures: float = inf) -> Schedule:
+        schedule, error = _attempt(scenario, self._rule, chooser, departures)
         self.runs += 1
         if error is not None:
             self._failed += 1
             choices = schedule.short()
-            if self._shortest is None or len(choices) < len(self._shortest[0]):
+            if self._shortest is None or key(choices) < key(self._shortest[0]):
                 self._shortest = choices, error
         return schedule
+
+    def shrink(self, scenario: Scenario) -> None:
+        """Make the shortest shorter, as long as it fails with the same kind of error."""
+        if self._shortest is None:
+            return
+        choices, error = self._shortest
+
+        def fails(candidate: list[int]) -> list[int] | None:
+            schedule, again = _attempt(scenario, self._rule, _follow_roughly(candidate))
+            return schedule.short() if type(again) is type(error) else None
+
+        least = shrink(choices, fails)
+        _, least_error = _attempt(scenario, self._rule, _follow(least))
+        self._shortest = least, least_error or error
 
     def report(self) -> None:
         if self._shortest is not None:
@@ -213,10 +279,10 @@ class _Failures:
 
 
 def _attempt(
-    scenario: Scenario, rule: Rule, chooser: Chooser
+    scenario: Scenario, rule: Rule, chooser: Chooser, departures: float = inf
 ) -> tuple[Schedule, BaseException | None]:
     """Run the scenario once; return how it failed: what escaped from a greenlet comes first."""
-    schedule = Schedule(rule, chooser)
+    schedule = Schedule(rule, chooser, departures)
     escaped: list[BaseException] = []
     failure: BaseException | None = None
     try:
@@ -232,5 +298,7 @@ def _attempt(
         failure = error
     if schedule.broken is not None:
         raise schedule.broken
+    if schedule.violation is not None:
+        return schedule, schedule.violation
     escaped += [failure] if failure is not None else schedule.clock.errors
     return schedule, escaped[0] if escaped else None
