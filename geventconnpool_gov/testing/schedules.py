@@ -30,24 +30,31 @@ A scenario has to be deterministic: no wall clock, no `id` or hash order, no I/O
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal, NoReturn, TypeVar
 
 import gevent
 
+from ._schedule import Chooser, Rule, ScenarioError, Schedule
 from ._shrinking import key, shrink
-from .virtual_time import VirtualClock, virtual_time
+from .virtual_time import virtual_time
 
-T = TypeVar("T")
-Rule = Literal["legal", "every"]
-#: Given the step and the number of alternatives, the index of the one to take.
-Chooser = Callable[[int, int], int]
-Scenario = Callable[["Schedule"], object]
+__all__ = [
+    "Explored",
+    "Rule",
+    "ScenarioError",
+    "Schedule",
+    "ScheduleError",
+    "explore",
+    "random_schedules",
+    "replay",
+]
 
-MAX_STEPS = 10_000
+Scenario = Callable[[Schedule], object]
+
 DAY = 86400.0
 
 
@@ -65,86 +72,6 @@ class ScheduleError(AssertionError):
         self.rule = rule
         self.failed = failed
         self.runs = runs
-
-
-class ScenarioError(Exception):
-    """The scenario cannot be explored: it never ends, or differs from one run to the next."""
-
-
-class Schedule:
-    """One order of events, while it happens."""
-
-    def __init__(self, rule: Rule, chooser: Chooser, departures: float = inf) -> None:
-        self.clock: VirtualClock  # of the run; set before the scenario is called
-        self.choices: list[int] = []
-        self.alternatives: list[int] = []  # beside each choice, how many there were
-        self.broken: ScenarioError | None = None
-        self.violation: BaseException | None = None  # what an invariant raised
-        self._invariants: list[Callable[[], object]] = []
-        self._rule = rule
-        self._chooser = chooser
-        self._departures = departures  # how often something else may still run than what is first
-        self._steps = 0
-
-    def pick(self, options: Sequence[T]) -> T:
-        """One of the options: a latency, the victim of a kill. `explore` tries them all."""
-        return options[self._choose(len(options))]
-
-    def always(self, invariant: Callable[[], object]) -> None:
-        """Call this before each step from now on; the schedule fails where it raises.
-
-        It must not switch greenlets.
-        """
-        self._invariants.append(invariant)
-
-    def order(self, due: int, ready: int) -> int:
-        """Say what runs next, for `virtual_time`: an index into the due timers, then the ready."""
-        try:
-            self._steps += 1
-            if self._steps == MAX_STEPS:
-                self._break(f"{MAX_STEPS} steps and no end, after {self.short()}")
-            self._look()
-            alternatives = due + (ready if self._rule == "every" else min(ready, 1))
-            index = self._choose(alternatives, bound=not self._departures)
-            self._departures -= index > 0
-            return index
-        except Exception as error:  # in the hub, which would but print it
-            hub: Any = gevent.get_hub()
-            hub.parent.throw(error)
-            return 0
-
-    def _look(self) -> None:
-        """The account of every state: each invariant holds, or it is the last that is looked at."""
-        try:
-            for invariant in self._invariants:
-                invariant()
-        except Exception as error:
-            self._invariants.clear()
-            self.violation = error
-            raise
-
-    def short(self) -> list[int]:
-        """The choices without the zeros at the end, which `replay` supplies."""
-        length = len(self.choices)
-        while length and not self.choices[length - 1]:
-            length -= 1
-        return self.choices[:length]
-
-    def _choose(self, alternatives: int, *, bound: bool = False) -> int:
-        if alternatives == 1:
-            return 0
-        if bound:
-            alternatives = 1  # noted all the same, so that the list can be run without the bound
-        choice = self._chooser(len(self.choices), alternatives)
-        if not 0 <= choice < alternatives:
-            self._break(f"choice {len(self.choices)} is {choice}, with {alternatives} alternatives")
-        self.choices.append(choice)
-        self.alternatives.append(alternatives)
-        return choice
-
-    def _break(self, reason: str) -> NoReturn:
-        self.broken = ScenarioError(reason)
-        raise self.broken
 
 
 @dataclass(frozen=True)
@@ -254,8 +181,12 @@ class _Failures:
         if error is not None:
             self._failed += 1
             choices = schedule.short()
-            if self._shortest is None or key(choices) < key(self._shortest[0]):
+            shorter = self._shortest is None or key(choices) < key(self._shortest[0])
+            if shorter:
                 self._shortest = choices, error
+            del error
+            # What a failed run left must not be finalized in the middle of another.
+            gc.collect(2 if shorter else 1)
         return schedule
 
     def shrink(self, scenario: Scenario) -> None:
@@ -285,6 +216,8 @@ def _attempt(
     schedule = Schedule(rule, chooser, departures)
     escaped: list[BaseException] = []
     failure: BaseException | None = None
+    collects = gc.isenabled()
+    gc.disable()  # when it comes is no part of a schedule, and finalizers of pools schedule closes
     try:
         with virtual_time(order=schedule.order, limit=DAY) as schedule.clock:
             gevent.get_hub().exception_stream = None  # thousands of runs: nothing is printed
@@ -296,9 +229,11 @@ def _attempt(
         raise
     except BaseException as error:
         failure = error
+    finally:
+        if collects:
+            gc.enable()
     if schedule.broken is not None:
         raise schedule.broken
-    if schedule.violation is not None:
-        return schedule, schedule.violation
     escaped += [failure] if failure is not None else schedule.clock.errors
-    return schedule, escaped[0] if escaped else None
+    violation = schedule.forget()
+    return schedule, violation or (escaped[0] if escaped else None)

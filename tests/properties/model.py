@@ -2,7 +2,8 @@
 
 A scenario has one or two connections, two or three clients, each of which borrows twice in a row,
 and one or two events. Clients come, and events happen, at any of the instants at which anything
-happens, and in any order with what else happens then. A `Bound` says how far that goes; within it the exploration is complete.
+happens, and in any order with what else happens then. A `Bound` says how far that goes; within it
+the exploration is complete.
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ class Bound:
         for names in combinations_with_replacement(EVENTS, self.events):
             for guarded in self.guarded:
                 if guarded or "close_by_the_peer" not in names:  # nobody could know
-                    instants = 2 + -(-self.clients // self.size)
+                    instants = 3 + -(-self.clients // self.size)
                     yield Scenario(names, self.size, self.clients, guarded, instants)
 
     def explore(self, scenario: Scenario) -> int:

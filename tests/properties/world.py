@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
 import gevent
+import pytest
 from guards import StandIn
 from pools import Connection, Pool
 
-from geventconnpool_gov import PoolClosed, core
+from geventconnpool_gov import PoolClosed, clock, core
 from geventconnpool_gov.entries import WAITING
 from geventconnpool_gov.testing.schedules import Schedule
 
@@ -69,6 +70,8 @@ class Call:
     def __init__(self, number: int) -> None:
         self.number = number  # in the order of the calls
         self.greenlet = gevent.getcurrent()
+        self.came = clock.monotonic()
+        self.used = 0.0  # for how many seconds it held a connection, once that has ended
         self.state = "asking"  # holding, then: served, failed, interrupted, cancelled, refused
         self.had_turn = False  # was handed something, or found something idle
 
@@ -81,6 +84,7 @@ class World:
         self.wrong: list[str] = []  # what a client saw that it must not see
         self.calls: list[Call] = []
         self.got = 0  # calls that were lent something
+        self.waits = 0.0  # for how many seconds those waited
         self.turned_away = 0  # calls of a pool that was closed already
         self.broken_in_use = False  # the next lease to end ends in an error
         self.clients = [gevent.spawn_later(start, self.borrow_twice) for start in starts]
@@ -106,6 +110,8 @@ class World:
             with self.pool.get() as resource:
                 call.state = "holding"
                 self.lend(resource)
+                began = clock.monotonic()
+                self.waits += began - call.came
                 try:
                     if seconds:
                         gevent.sleep(seconds)
@@ -117,6 +123,7 @@ class World:
                     raise
                 finally:
                     resource.users -= 1
+                    call.used = clock.monotonic() - began
         except BaseException as error:
             call.state = self.ending_of(call, error)
             raise
@@ -137,6 +144,11 @@ class World:
             self.wrong.append(f"{resource} is lent after {resource.spoiled}")
         if resource.closed:
             self.wrong.append(f"{resource} is lent after its close")
+        if resource.peer_closed:
+            self.wrong.append(f"{resource} is lent though its peer has closed it")
+        entry = self.pool._core.ledger.find(resource)
+        if entry is None or entry.expires_at <= clock.monotonic():
+            self.wrong.append(f"{resource} is lent after its lifetime")
 
     # -- what must be true at every moment
 
@@ -181,7 +193,10 @@ class World:
         assert stats.waiting <= len(self.of("asking"))
         assert stats.requests == len(self.calls) - self.turned_away
         assert stats.wait.count == self.got
-        assert stats.use.count == len(self.of("served", "broken"))
+        assert stats.wait.sum == pytest.approx(self.waits)
+        ended = self.of("served", "broken")
+        assert stats.use.count == len(ended)
+        assert stats.use.sum == pytest.approx(sum(call.used for call in ended))
         assert stats.requests_cancelled == len(self.of("cancelled"))
 
     def of(self, *states: str) -> list[Call]:
@@ -214,7 +229,10 @@ class World:
 @contextmanager
 def world(schedule: Schedule, *args: Any, **options: Any) -> Iterator[World]:
     """A world that is checked before each step of the schedule, and comes to its end."""
-    longest: Callable[[float, float], float] = lambda low, high: high
+
+    def longest(low: float, high: float) -> float:
+        return high
+
     with mock.patch.object(core, "Guard", StandIn), mock.patch.object(random, "uniform", longest):
         here = World(*args, **options)
         schedule.always(here.check)

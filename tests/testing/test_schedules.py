@@ -258,3 +258,88 @@ def test_a_scenario_that_differs_from_run_to_run_is_refused() -> None:
 
 def test_the_limit_is_kept_and_told() -> None:
     assert explore(KilledWaiter(SlotHandOff), limit=10) == Explored(runs=10, complete=False)
+
+
+def hidden(schedule: Schedule) -> None:
+    """Scenario: fails where the second pick is 2 and the fourth is not 0."""
+    picks = [schedule.pick(range(3)) for _ in range(5)]
+    assert picks[1] != 2 or not picks[3], "found"
+
+
+@pytest.mark.parametrize("run", [
+    lambda: random_schedules(hidden, range(100)),
+    lambda: explore(hidden, limit=3000),
+    lambda: explore(hidden),
+], ids=["random", "limited", "complete"])  # fmt: skip
+def test_what_is_told_is_the_shortest_list_that_fails(run: Any) -> None:
+    with pytest.raises(ScheduleError) as caught:
+        run()
+    assert caught.value.choices == [0, 2, 0, 1]
+    with pytest.raises(AssertionError, match="found"):
+        replay(hidden, caught.value.choices)
+
+
+def test_shrinking_keeps_to_the_kind_of_error() -> None:
+    def scenario(schedule: Schedule) -> None:
+        first, second = schedule.pick(range(3)), schedule.pick(range(3))
+        if first == 2:
+            raise ValueError
+        assert second < 2
+
+    with pytest.raises(ScheduleError) as caught:
+        random_schedules(scenario, [3])
+    with pytest.raises(type(caught.value.__cause__)):
+        replay(scenario, caught.value.choices)
+
+
+def test_an_invariant_is_looked_at_before_each_step() -> None:
+    def scenario(schedule: Schedule) -> None:
+        busy: list[int] = []
+
+        def nobody_is_alone() -> None:
+            assert len(busy) != 1, "one is alone"
+
+        schedule.always(nobody_is_alone)
+        for _ in range(2):
+            gevent.spawn(busy.append, 1)
+        gevent.sleep(1)
+        assert len(busy) == 2
+
+    with pytest.raises(ScheduleError, match="one is alone"):
+        explore(scenario)
+
+
+def test_departures_from_first_come_first_run_are_bounded() -> None:
+    def scenario(schedule: Schedule) -> None:
+        order: list[int] = []
+        gevent.joinall([gevent.spawn(order.append, number) for number in range(4)])
+        seen.add(tuple(order))
+
+    seen: set[tuple[int, ...]] = set()
+    runs = [explore(scenario, departures=bound).runs for bound in range(4)]
+    assert runs == sorted(set(runs))
+    assert runs[0] == 1
+    assert len(seen) == 24
+    seen.clear()
+    assert explore(scenario, departures=1).complete
+    assert (1, 0, 2, 3) in seen
+    assert (1, 0, 3, 2) not in seen
+
+
+def test_what_a_failed_run_leaves_does_not_disturb_the_next() -> None:
+    class Loud:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            for _ in range(3):
+                gevent.get_hub().loop.run_callback(int)
+
+    def scenario(schedule: Schedule) -> None:
+        loud = [Loud() for _ in range(300)]
+        gevent.joinall([gevent.spawn(len, loud) for _ in range(3)])
+        raise AssertionError("in every schedule")
+
+    with pytest.raises(ScheduleError) as caught:
+        explore(scenario)
+    assert caught.value.failed == caught.value.runs
