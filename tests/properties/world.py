@@ -21,7 +21,7 @@ import pytest
 from guards import StandIn
 from pools import Connection, Pool
 
-from geventconnpool_gov import PoolClosed, clock, core
+from geventconnpool_gov import PoolClosed, PoolError, PoolTimeout, TooManyRequests, clock, core
 from geventconnpool_gov.entries import WAITING
 from geventconnpool_gov.testing.schedules import Schedule
 
@@ -59,6 +59,9 @@ class Lending(Pool):
             return self.made[-1]
         finally:
             self.connecting -= 1
+
+    def _keepalive(self, c: Any) -> None:
+        gevent.sleep(0.5)
 
     def _socket(self, c: Any) -> Any:
         return c if self.guarded else None
@@ -98,23 +101,26 @@ class World:
             gevent.get_hub().loop.run_callback(client.throw, gevent.Timeout(1))
 
     def borrow_twice(self) -> None:
-        with contextlib.suppress(OSError, PoolClosed, gevent.Timeout):
+        with contextlib.suppress(OSError, PoolError, gevent.Timeout):
             self.borrow(1.0)
             self.borrow(0.0)
 
-    def borrow(self, seconds: float) -> None:
+    def borrow_once(self, **get: Any) -> None:
+        with contextlib.suppress(OSError, PoolError, gevent.Timeout):
+            self.borrow(1.0, **get)
+
+    def borrow(self, seconds: float, **get: Any) -> None:
         call = Call(len(self.calls))
         self.calls.append(call)
         self.turned_away += self.pool._core.ledger.shut
         try:
-            with self.pool.get() as resource:
+            with self.pool.get(**get) as resource:
                 call.state = "holding"
                 self.lend(resource)
                 began = clock.monotonic()
                 self.waits += began - call.came
                 try:
-                    if seconds:
-                        gevent.sleep(seconds)
+                    self.use(call, seconds)
                     if self.broken_in_use:
                         self.broken_in_use = False
                         raise OSError("broken in use")
@@ -129,10 +135,15 @@ class World:
             raise
         call.state = "served"
 
+    def use(self, call: Call, seconds: float) -> None:
+        if seconds:
+            gevent.sleep(seconds)
+
     def ending_of(self, call: Call, error: BaseException) -> str:
         if call.state == "holding":
             return "broken"
-        return "refused" if isinstance(error, PoolClosed) else "cancelled"
+        kinds = {PoolClosed: "refused", PoolTimeout: "timed out", TooManyRequests: "rejected"}
+        return kinds.get(type(error), "cancelled")
 
     def lend(self, resource: Resource) -> None:
         """A client was handed this: it must be its alone, and fit."""
@@ -186,7 +197,8 @@ class World:
         assert stats.open == stats.idle + stats.in_use
         assert stats.opened == len(self.pool.made)
         held = sum(resource.users for resource in self.pool.made)
-        assert held <= stats.in_use <= held + len(self.of("asking"))
+        probed = len(self.pool._core.prober.under_way)
+        assert held <= stats.in_use <= held + probed + len(self.of("asking"))
         assert not (stats.idle and stats.waiting), "somebody waits beside an idle connection"
 
     def the_calls_add_up(self, stats: Any) -> None:
@@ -198,6 +210,9 @@ class World:
         assert stats.use.count == len(ended)
         assert stats.use.sum == pytest.approx(sum(call.used for call in ended))
         assert stats.requests_cancelled == len(self.of("cancelled"))
+        assert stats.requests_timed_out == len(self.of("timed out"))
+        assert stats.requests_rejected == len(self.of("rejected"))
+        assert stats.requests_refused == len(self.of("refused")) - self.turned_away
 
     def of(self, *states: str) -> list[Call]:
         """The calls in these states."""
@@ -208,13 +223,14 @@ class World:
     def settle(self) -> None:
         """Nobody is left waiting, nothing under way, and all capacity is there again."""
         gevent.sleep(100)
+        while self.pool._core.prober.under_way:
+            gevent.sleep(0.25)
         stats = self.pool.stats()
         assert not self.of("asking", "holding"), self.pool
         if self.pool._core.ledger.shut:
             return
-        figures = (stats.open, stats.idle, stats.opening, stats.waiting)
-        assert figures == (self.pool.size, self.pool.size, 0, 0), self.pool
-        assert self.pool._core.ledger.closing == 0
+        assert stats.min_size <= stats.open == stats.idle <= stats.size, self.pool
+        assert stats.opening == stats.waiting == self.pool._core.ledger.closing == 0, self.pool
         assert not [r for r in self.pool.still_open if r.spoiled or r.peer_closed]
 
     def end(self) -> None:
