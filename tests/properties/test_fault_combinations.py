@@ -68,9 +68,8 @@ class Resource(Connection):
 
 def use(pool: Faulty) -> None:
     """Borrow after a time of idleness, and go wrong as the pool's user."""
-    with contextlib.suppress(OSError, gevent.Timeout), gevent.Timeout(20):
-        with pool.get():
-            pool.at("use")
+    with contextlib.suppress(OSError, gevent.Timeout), gevent.Timeout(20), pool.get():
+        pool.at("use")
 
 
 def borrow_until_each_stage_was_reached(pool: Faulty) -> None:

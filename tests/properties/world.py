@@ -222,6 +222,7 @@ class World:
 
     def settle(self) -> None:
         """Nobody is left waiting, nothing under way, and all capacity is there again."""
+        self.pool.failures = 0  # the outage ends, and backoff with it, in half a minute
         gevent.sleep(100)
         while self.pool._core.prober.under_way:
             gevent.sleep(0.25)
