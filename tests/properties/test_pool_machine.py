@@ -138,3 +138,31 @@ class TestPool(Mishaps.TestCase):
 @pytest.mark.prove
 class TestPoolAtLength(Mishaps.TestCase):
     settings = settings(max_examples=5000, stateful_step_count=50, deadline=None)
+
+
+# Programs that failed once, as they were found, shortened.
+REGRESSIONS: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]]]] = {
+    "a keepalive that was asked by the check before it was in nobody's account": (
+        {"keepalive": 7.0, "check_after": 2.0},
+        [("wait", 10.0)],
+    ),
+    "a caller killed during its check was in no figure": (
+        {"check_after": 2.0},
+        [("wait", 10.0), ("borrow", None), ("wait", 0.0), ("interrupt", 0, "kill")],
+    ),
+    "the backoff of an outage outlasted the end of the program": (
+        {},
+        [("go_wrong", "fail_a_connect")] * 11,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_what_failed_once_holds(name: str) -> None:
+    options, steps = REGRESSIONS[name]
+    machine = Mishaps()
+    machine.begin(1, {"guarded": False, **options})
+    for verb, *arguments in steps:
+        getattr(machine, verb)(*arguments)
+        machine.the_pool_is_as_it_looks_from_outside()
+    machine.teardown()
