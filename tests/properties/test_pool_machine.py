@@ -45,15 +45,24 @@ class Told(World):
 
     def use(self, call: Call, seconds: float) -> None:
         self.told[call] = Event()
-        if not self.over:
-            self.told[call].wait()
+        self.told[call].wait(timeout=20.0 if self.over else None)
 
     def come_to_an_end(self) -> None:
         self.over = True
         for event in self.told.values():
             event.set()
         self.settle()
+        if not self.pool._core.ledger.shut and self.pool._core.options.max_waiting is None:
+            self.reach_its_size()
         self.end()
+
+    def reach_its_size(self) -> None:
+        """As many as there are places borrow at once, and each gets a connection."""
+        for _ in range(self.pool.size):
+            self.call()
+        gevent.sleep(10)
+        assert len(self.of("holding")) == self.pool.size, self.pool
+        gevent.sleep(20)
 
     def call(self, **get: Any) -> None:
         self.clients.append(gevent.spawn(self.borrow_once, **get))
