@@ -102,10 +102,7 @@ def _checked(core: Core, entry: Entry, deadline: float | None) -> bool:
     if answered is None:
         core.tally.timed_out += 1
         raise timed_out(core, "a connection that idled long was not proved alive in time")
-    if answered and entry.fate is not None:  # decided since: closed, or started over
-        core.give_back(entry)
-        return False
-    return answered
+    return answered and fit(core, entry)  # much may have been decided since, or have happened
 
 
 def _queue(

@@ -261,3 +261,31 @@ def test_what_was_opened_since_a_check_began_is_not_in_doubt_when_it_fails(virtu
         hold(pool, 0)  # on a second connection
         checking.join()
         assert pool.checked == [pool.made[0]]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "becomes"),
+    [
+        (lambda pool: pool.discard(pool.made[0]), "c2"),
+        (lambda pool: pool.drain(), "c2"),
+        (lambda pool: pool.close(), "PoolClosed"),
+        (lambda pool: pool.close(timeout=0), "PoolClosed"),
+    ],
+    ids=["discard", "drain", "close", "close(timeout=0)"],
+)
+def test_what_is_taken_out_of_service_during_its_check_is_not_lent(
+    virtual_clock, meanwhile, becomes
+):
+    def borrow() -> str:
+        try:
+            return repr(hold(pool, 0))
+        except PoolClosed as error:
+            return type(error).__name__
+
+    with Checked(1, check_after=30, answers=[4.0]) as pool:
+        gevent.sleep(31)
+        caller = gevent.spawn(borrow)
+        gevent.sleep(1)
+        gevent.spawn(meanwhile, pool)
+        assert caller.get() == becomes
+    assert [connection.closed for connection in pool.made] == [1] * len(pool.made)
