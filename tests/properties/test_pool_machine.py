@@ -159,6 +159,10 @@ REGRESSIONS: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]]]] = {
         {"check_after": 2.0},
         [("wait", 10.0), ("borrow", None), ("wait", 0.0), ("interrupt", 0, "kill")],
     ),
+    "a connection drained during its check was lent": (
+        {"check_after": 2.0},
+        [("wait", 10.0), ("borrow", None), ("wait", 0.0), ("change", "drain")],
+    ),
     "the backoff of an outage outlasted the end of the program": (
         {},
         [("go_wrong", "fail_a_connect")] * 11,
