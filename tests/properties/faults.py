@@ -68,7 +68,9 @@ FAULTS = (
     ),
     Fault(
         "a connection is lent after its lifetime",
-        *("borrowing", "if entry.expires_at <= now:", "if False:"),
+        "borrowing",
+        "if entry.expires_at < inf and entry.expires_at <= clock.monotonic():",
+        "if False:",
         events=("expire",),
     ),
     Fault(

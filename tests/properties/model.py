@@ -161,7 +161,7 @@ LONG = (
     Bound(events=1, clients=2, size=2, departures=4),
     Bound(events=1, clients=3, size=1, departures=4),
     Bound(events=1, clients=3, size=2, departures=2),
-    Bound(events=2, clients=2, size=1, departures=2),
+    Bound(events=2, clients=2, size=1, departures=1),
     Bound(events=2, clients=2, size=2, departures=1),
-    Bound(events=2, clients=3, size=1, departures=1),
+    Bound(events=2, clients=3, size=1, departures=0),
 )
