@@ -41,14 +41,14 @@ class Told(World):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, starts=(), **options)
         self.told: dict[Call, Event] = {}
-        self.over = False
+        self.patience: float | None = None  # how long they wait to be told
 
     def use(self, call: Call, seconds: float) -> None:
         self.told[call] = Event()
-        self.told[call].wait(timeout=20.0 if self.over else None)
+        self.told[call].wait(timeout=self.patience)
 
     def come_to_an_end(self) -> None:
-        self.over = True
+        self.patience = 1.0
         for event in self.told.values():
             event.set()
         self.settle()
@@ -58,6 +58,7 @@ class Told(World):
 
     def reach_its_size(self) -> None:
         """As many as there are places borrow at once, and each gets a connection."""
+        self.patience = 20.0
         for _ in range(self.pool.size):
             self.call()
         gevent.sleep(10)
@@ -146,7 +147,7 @@ class TestPool(Mishaps.TestCase):
 
 @pytest.mark.prove
 class TestPoolAtLength(Mishaps.TestCase):
-    settings = settings(max_examples=5000, stateful_step_count=50, deadline=None)
+    settings = settings(max_examples=1000, stateful_step_count=50, deadline=None)
 
 
 # Programs that failed once, as they were found, shortened.
