@@ -98,7 +98,10 @@ def test_what_uv_installs_is_as_released(shop: Shop, environment: Environment) -
 def test_a_changed_byte_and_a_removed_file_are_named(site: Path, audit: Any, name: str) -> None:
     content = (site / name).read_bytes()
     (site / name).write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
-    assert differing(audit(status=1)) == {"changed": [name]}
+    found = differing(audit(status=1))
+    # Where Python has compiled it, what it compiled fits its source no more, and is named as well.
+    assert [each for each in found.pop("changed") if "__pycache__" not in each] == [name]
+    assert found == {}
     (site / name).unlink()
     assert differing(audit(status=1)) == {"missing": [name]}
 

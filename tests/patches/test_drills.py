@@ -115,6 +115,7 @@ def test_the_series_moves_onto_a_next_upstream_as_the_manual_says(
 def test_a_rebase_that_is_given_up_leaves_nothing_behind(
     copied: Tree, upstreams_next: Path
 ) -> None:
+    (copied.root / ".gitignore").write_text("__pycache__/\n")
     follow("git init --quiet && git add --all && git commit --quiet --message=all", copied)
     rebase, *_, give_up = steps("5. A new upstream release")
     follow(rebase, copied, NEXT=upstreams_next)
