@@ -1,0 +1,95 @@
+"""In which order are combinations run, and which need not be run again?
+
+As many at a time as there are cores. What has passed is kept under .cache/ with a digest of the
+package and its tests, and holds until one of these changes: a run that was broken off goes on
+where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from time import monotonic
+
+from matrix.combinations import Combination
+from matrix.environment import CACHE, ROOT, LeftOutError, NoWheelError, environment
+from matrix.suite import LEFT_OUT, Result, run_suite
+
+_TESTED = ("geventconnpool_gov", "geventconnpool.py", "patches", "tests", "setup.cfg")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one combination: a result, or why there is none."""
+
+    combination: Combination
+    result: Result | None = None
+    no_wheel: bool = False
+    left_out: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a test failed."""
+        return self.result is not None and bool(self.result.failures)
+
+    def __str__(self) -> str:
+        if self.no_wheel:
+            return f"{self.combination}: no wheel"
+        if self.result is None:
+            return f"{self.combination}: LEFT OUT: {self.left_out}"
+        failures = "".join(f"\n    failed: {name}" for name in self.result.failures)
+        return f"{self.combination}: {self.result}{failures}"
+
+
+def run_all(
+    combinations: Sequence[Combination],
+    tell: Callable[[str], object],
+    *,
+    jobs: int | None = None,
+    tests: Sequence[str] = (),
+) -> list[Outcome]:
+    """Run all, `jobs` at a time, and `tell` of each as it ends; return them in their order."""
+    digest = digest_of_the_tree(tests)
+
+    def run(combination: Combination) -> Outcome:
+        began = monotonic()
+        outcome = _run_one(combination, digest, tests)
+        tell(f"{outcome}, {monotonic() - began:.0f} s")
+        return outcome
+
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as workers:
+        return list(workers.map(run, combinations))
+
+
+def digest_of_the_tree(tests: Sequence[str] = ()) -> str:
+    """Return a digest of what decides the result: the package, and the tests that are run."""
+    listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *_TESTED)
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    digest = hashlib.sha256(repr(tests).encode())
+    for name in sorted(filter(None, names.split("\0"))):
+        if not name.startswith(tuple(LEFT_OUT)) and (ROOT / name).is_file():
+            digest.update(name.encode() + b"\0" + (ROOT / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _run_one(combination: Combination, digest: str, tests: Sequence[str]) -> Outcome:
+    python, kind = combination.python.full, combination.kind.name.replace(" ", "-")
+    kept = CACHE / "passed" / digest / f"{python}-{combination.gevent}-{kind}.json"
+    if kept.exists():
+        values = json.loads(kept.read_text())
+        return Outcome(combination, Result(**{**values, "failures": ()}))
+    try:
+        result = run_suite(environment(combination), combination, tests)
+    except NoWheelError:
+        return Outcome(combination, no_wheel=True)
+    except LeftOutError as reason:
+        return Outcome(combination, left_out=str(reason))
+    if not result.failures:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(asdict(result)))
+    return Outcome(combination, result)
