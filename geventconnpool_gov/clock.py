@@ -12,3 +12,6 @@ import time
 from collections.abc import Callable
 
 monotonic: Callable[[], float] = time.monotonic
+
+SHORTEST = 0.001
+"""Seconds; no timer is set to less: libuv counts milliseconds, and warns of what is shorter."""

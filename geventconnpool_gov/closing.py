@@ -164,7 +164,7 @@ class Closer:
             return  # an earlier close() has promised more
         self._disarm()
         self._deadline_at = at
-        self._deadline = gevent.get_hub().loop.timer(timeout)
+        self._deadline = gevent.get_hub().loop.timer(max(clock.SHORTEST, timeout))
         self._deadline.start(self._end_leases, update=True)
 
     def _disarm(self) -> None:

@@ -133,7 +133,7 @@ class Opener:
             if succeeded:
                 break
             due = self.backoff.due(somebody_waits=ledger.waiting > 0)
-            gevent.sleep(max(0.0, due - clock.monotonic()))
+            gevent.sleep(max(clock.SHORTEST, due - clock.monotonic()))
         if core.manual and ledger.min_size < ledger.size:
             ledger.min_size += 1  # from now on, not before: killing this greenlet ends the attempt
 
@@ -202,8 +202,7 @@ class Opener:
     # -- time
 
     def _arm(self, seconds: float) -> None:
-        # libuv counts milliseconds, and warns of less.
-        self._timer = gevent.get_hub().loop.timer(max(0.001, seconds))
+        self._timer = gevent.get_hub().loop.timer(max(clock.SHORTEST, seconds))
         self._timer.start(_pump_again, weakref.ref(self), update=True)
 
     def _disarm(self) -> None:

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 import gevent
 
+from . import clock
 from .options import count, exception_classes, seconds
 
 __all__ = ["retry"]
@@ -95,7 +96,8 @@ def retry(
                         raise
                     tell(retry_log_level, retry_log_message, error)
                     wait = interval(attempt) if callable(interval) else interval
-                gevent.sleep(random.uniform(0.0, wait) if jitter else wait)
+                pause = random.uniform(0.0, wait) if jitter else wait
+                gevent.sleep(pause and max(clock.SHORTEST, pause))
             raise AssertionError("the attempts have no end")
 
         return repeated

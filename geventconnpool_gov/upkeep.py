@@ -155,7 +155,7 @@ class Upkeep:
     def _arm(self, due: float) -> None:
         self._disarm()
         self.at = due
-        wait = max(0.0, due - clock.monotonic())
+        wait = max(clock.SHORTEST, due - clock.monotonic())
         self._timer = gevent.get_hub().loop.timer(wait, ref=False)
         self._timer.start(_tend, weakref.ref(self), update=True)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import gevent
 
+from . import clock
 from .entries import WAITING, Waiter
 from .errors import PoolError
 
@@ -43,7 +44,7 @@ def park(waiter: Waiter, seconds: float | None) -> None:
     timer = None
     try:
         if seconds is not None:
-            timer = hub.loop.timer(seconds)
+            timer = hub.loop.timer(max(clock.SHORTEST, seconds))
             timer.start(_expire, waiter, update=True)
         while waiter.state is WAITING and not waiter.expired:
             hub.switch()

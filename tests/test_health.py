@@ -401,6 +401,7 @@ def test_a_peer_that_closed_is_found_and_not_probed():
         assert pool.probes == 0
 
 
+@pytest.mark.skipif("libuv" in gevent.config.loop.__module__, reason="there, any watcher does")
 def test_an_idle_pool_does_not_keep_the_event_loop_alive():
     class Kept(TcpPool):
         def _keepalive(self, c) -> None:

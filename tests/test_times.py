@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pools import Pool, hold
 
-from geventconnpool_gov import ConnectionPool, PoolError
+from geventconnpool_gov import ConnectionPool, PoolError, PoolTimeout, retry
 from geventconnpool_gov.statistics import listen
 from geventconnpool_gov.testing import virtual_time
 
@@ -221,3 +221,24 @@ def test_an_idle_pool_starts_no_timer_to_look_for_leaks(virtual_clock):
         before = virtual_clock.timers_started
         gevent.sleep(100_000)
         assert virtual_clock.timers_started - before == 1  # this test's own
+
+
+@pytest.mark.parametrize("rest", [1e-5, 3e-4])
+def test_no_timer_is_shorter_than_what_each_loop_can_count(virtual_clock, monkeypatch, rest):
+    loop, set_to = gevent.get_hub().loop, []
+    make = loop.timer
+    monkeypatch.setattr(loop, "timer", lambda s, *a, **k: set_to.append(s) or make(s, *a, **k))
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    pool = Pool(1, max_lifetime=5)
+    hold(pool, 5 - rest)  # back an instant before its lifetime ends
+    with pool.get(), pytest.raises(PoolTimeout), pool.get(timeout=rest):
+        pass
+    failing = retry(exc_classes=ValueError, interval=rest, max_failures=2)(
+        lambda: pool.discard("nobody's")
+    )
+    with pytest.raises(ValueError, match="not a connection"):
+        failing()
+    with pool.get():
+        pool.close(timeout=rest)
+    assert len(set_to) > 5
+    assert [seconds for seconds in set_to if 0 < seconds < 0.001] == []
