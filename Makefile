@@ -14,7 +14,8 @@ BUILT_FROM := setup.cfg pyproject.toml MANIFEST.in geventconnpool.py \
 	$(wildcard patches/*) $(wildcard upstream/*.py) upstream/pin.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove test-epp fuzz lint types check watch sbom release rehearsal bench clean
+.PHONY: help demo test prove test-epp fuzz lint types check sbom \
+	matrix matrix-corners watch release rehearsal bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -50,8 +51,15 @@ check: $(VENV)/installed-dev ## the patches: every hash, and export's form; the 
 sbom: $(VENV)/installed-dev ## the bill of materials, written anew
 	$(BIN)/python -m upstream sbom
 
+matrix: $(VENV)/installed-dev ## the tests on every gevent and CPython there is: COMPATIBILITY.md
+	$(BIN)/python -m matrix
+
+matrix-corners: $(VENV)/installed-dev ## the tests on the oldest gevent, the newest, and one between
+	$(BIN)/python -m matrix --corners
+
 watch: $(VENV)/installed-dev ## new releases: each gevent is tried, upstream's is named
 	$(BIN)/python -m upstream watch
+
 release: $(VENV)/installed-dev ## everything up to the upload, into dist/
 	$(BIN)/python -m upstream release
 
@@ -63,7 +71,7 @@ bench: $(VENV)/installed-dev ## the figures, side by side with other pools
 
 clean: ## what tasks and builds have made
 	rm -rf $(VENV) build dist *.egg-info upstream/built geventconnpool_gov/pool.py
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov
+	rm -rf .cache/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -1,4 +1,4 @@
-"""The command line: `python -m matrix`."""
+"""The command line: `python -m matrix`; the page is written where all was run."""
 
 from __future__ import annotations
 
@@ -30,23 +30,27 @@ def main(arguments: list[str] | None = None) -> int:
         help="oldest, newest and one between; what cannot be had is named, and is no failure",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="so many at a time; one for a core")
-    parser.add_argument("tests", nargs="*", help="these alone; the page is not written then")
+    parser.add_argument("--gevent", metavar="VERSION", help="on this one alone, a pre-release too")
+    parser.add_argument("--python", metavar="MINOR", help="on this one alone, such as 3.12")
+    parser.add_argument("tests", nargs="*", help="these alone")
     options = parser.parse_args(arguments)
     tell: Callable[[str], object] = partial(print, flush=True)
 
     try:
-        releases = supported_releases()
+        releases = [options.gevent] if options.gevent else supported_releases()
     except UpstreamError as error:
         tell(f"LEFT OUT, all of it: {error}")
         return 0 if options.corners else 1
-    pythons = standing_here()
+    pythons = [python for python in standing_here() if options.python in (None, python.minor)]
+    if not pythons:
+        parser.error(f"--python: no CPython {options.python} stands here")
     tell(f"CPython {', '.join(python.full for python in pythons)} stand here")
     chosen = (corners if options.corners else everything)(releases, pythons)
     outcomes = run_all(chosen, tell, jobs=options.jobs, tests=options.tests)
     failed = [outcome for outcome in outcomes if outcome.failed]
     missing = [outcome for outcome in outcomes if outcome.left_out]
     tell(f"{len(outcomes)} combinations: {len(failed)} failed, {len(missing)} left out")
-    if options.corners or options.tests:
+    if options.corners or options.gevent or options.python or options.tests:
         return bool(failed)
     machine = f"{platform.system()} {platform.machine()}"
     PAGE.write_text(write(page_of(outcomes, machine)), "utf-8")

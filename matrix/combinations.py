@@ -48,20 +48,22 @@ def everything(releases: Sequence[str], pythons: Sequence[Python]) -> list[Combi
     the oldest CPython. Whether a release has a wheel for a CPython shows when it is installed.
     """
     newest, oldest = releases[0], releases[-1]
-    return [
+    chosen = [
         *(Combination(release, python) for release in releases for python in pythons),
         *(Combination(newest, python, kind) for kind in (PURE, LIBUV) for python in pythons),
         *(Combination(oldest, pythons[0], kind) for kind in (PURE, LIBUV)),
     ]
+    return list(dict.fromkeys(chosen))
 
 
 def corners(releases: Sequence[str], pythons: Sequence[Python]) -> list[Combination]:
     """Return the oldest, one between and the newest, of both; and the other kinds at the ends."""
     newest, between, oldest = releases[0], releases[len(releases) // 2], releases[-1]
-    return [
+    chosen = [
         Combination(oldest, pythons[0]),
         Combination(newest, pythons[-1]),
         Combination(between, pythons[len(pythons) // 2]),
         Combination(newest, pythons[-1], LIBUV),
         Combination(oldest, pythons[0], PURE),
     ]
+    return list(dict.fromkeys(chosen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from matrix.combinations import Combination
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "matrix"
+TREE = CACHE / "tree"  # what is tested: the tree as it stood at the start
 
 # What the tests that are run import. The package itself comes from the tree.
-# setuptools: gevent 22.10.2 needs its pkg_resources, from 67.5 on a warning, which is an error.
 NEEDED = (
     "pytest",
     "pytest-xdist",
@@ -27,11 +28,12 @@ NEEDED = (
     "statsd",
     "datadog",
 )
-CONSTRAINTS = "setuptools<67.5\n"
+# gevent 22.10.2 imports setuptools' pkg_resources: from 67.3 on that warns, which is an error here,
+# and before it does not know zope.interface by the name that later wheels have.
+CONSTRAINTS = "setuptools<67.3\nzope.interface<8\nzope.event<5.1\n"
 
-_NO_WHEEL = "has no usable wheels"
+_NO_WHEEL = re.compile("has no (usable )?wheels")
 _OWN = ("PYTHON", "PYTEST", "COV_", "COVERAGE", "GEVENT", "PURE_PYTHON", "VIRTUAL_ENV", "INNER_RUN")
-
 
 # Combinations that differ in their kind alone share one.
 _one_at_a_time = threading.Lock()
@@ -59,7 +61,7 @@ def environment(combination: Combination) -> Path:
 def _made(combination: Combination) -> Path:
     folder = CACHE / f"{combination.python.full}-gevent-{combination.gevent}"
     python, stamp = folder / "bin" / "python", folder / "made-of"
-    made_of = "\n".join([combination.python.path, str(ROOT), *NEEDED, CONSTRAINTS])
+    made_of = "\n".join([combination.python.path, str(TREE), *NEEDED, CONSTRAINTS])
     if stamp.exists() and stamp.read_text() == made_of:
         return python
     shutil.rmtree(folder, ignore_errors=True)
@@ -71,7 +73,7 @@ def _made(combination: Combination) -> Path:
     gevent = f"gevent=={combination.gevent}"
     _uv("pip", "install", "--python", str(python), *wheels, gevent, *NEEDED)
     (site_packages,) = folder.glob("lib/python3.*/site-packages")
-    (site_packages / "tree.pth").write_text(f"{ROOT}\n")
+    (site_packages / "tree.pth").write_text(f"{TREE}\n")
     stamp.write_text(made_of)
     return python
 
@@ -90,7 +92,7 @@ def _uv(*arguments: str) -> None:
     run = subprocess.run(
         command, env=clean_variables(), capture_output=True, text=True, check=False
     )
-    if _NO_WHEEL in run.stderr:
+    if _NO_WHEEL.search(run.stderr):
         raise NoWheelError
     if run.returncode:
         lines = run.stderr.split("\n")

@@ -1,6 +1,7 @@
 """In which order are combinations run, and which need not be run again?
 
-As many at a time as there are cores. What has passed is kept under .cache/ with a digest of the
+As many at a time as there are cores, on a copy of the tree, so that a maintainer can go on with
+the work meanwhile. What has passed is kept under .cache/ with a digest of the
 package and its tests, and holds until one of these changes: a run that was broken off goes on
 where it was.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +19,10 @@ from dataclasses import asdict, dataclass
 from time import monotonic
 
 from matrix.combinations import Combination
-from matrix.environment import CACHE, ROOT, LeftOutError, NoWheelError, environment
+from matrix.environment import CACHE, ROOT, TREE, LeftOutError, NoWheelError, environment
 from matrix.suite import LEFT_OUT, Result, run_suite
 
+_BUILT = ("geventconnpool_gov/pool.py",)
 _TESTED = ("geventconnpool_gov", "geventconnpool.py", "patches", "tests", "setup.cfg")
 
 
@@ -54,6 +57,7 @@ def run_all(
     tests: Sequence[str] = (),
 ) -> list[Outcome]:
     """Run all, `jobs` at a time, and `tell` of each as it ends; return them in their order."""
+    copy_of_the_tree()
     digest = digest_of_the_tree(tests)
 
     def run(combination: Combination) -> Outcome:
@@ -66,15 +70,28 @@ def run_all(
         return list(workers.map(run, combinations))
 
 
+def copy_of_the_tree() -> None:
+    """Make TREE what the tree is now, the built module with it."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    for name in [*_files("."), *_BUILT]:
+        (TREE / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, TREE / name)
+
+
 def digest_of_the_tree(tests: Sequence[str] = ()) -> str:
     """Return a digest of what decides the result: the package, and the tests that are run."""
-    listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *_TESTED)
-    names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     digest = hashlib.sha256(repr(tests).encode())
-    for name in sorted(filter(None, names.split("\0"))):
-        if not name.startswith(tuple(LEFT_OUT)) and (ROOT / name).is_file():
+    for name in _files(*_TESTED):
+        if not name.startswith(tuple(LEFT_OUT)):
             digest.update(name.encode() + b"\0" + (ROOT / name).read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _files(*below: str) -> list[str]:
+    """Return what git has, or would take, of these."""
+    listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *below)
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return sorted(name for name in names.split("\0") if (ROOT / name).is_file())
 
 
 def _run_one(combination: Combination, digest: str, tests: Sequence[str]) -> Outcome:

@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from matrix.combinations import Combination
-from matrix.environment import CACHE, ROOT, clean_variables
+from matrix.environment import CACHE, TREE, clean_variables
 
 # Tests that would tell nothing about a gevent release, and why. `make test` runs them all.
 LEFT_OUT = {
@@ -19,6 +19,7 @@ LEFT_OUT = {
     "tests/test_papers.py": "examples and commands of the papers",
     "tests/test_replaceable.py": "other pools, and the type checker",
     "tests/test_leaving_extensions_out.py": "the package, built without some patches",
+    "tests/properties/test_mutations.py": "shows that these tests find faults that were put there",
     "tests/test_matrix.py": "this table",
     "tests/test_soak.py": "the pool for a while, beside a registry and a server that misbehave",
     "tests/epp/test_demo.py": "the demo",
@@ -61,7 +62,8 @@ def run_suite(python: Path, combination: Combination, tests: Sequence[str] = ())
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        command += [f"--junitxml={report}", *(f"--ignore={path}" for path in LEFT_OUT)]
+        command += ["-o", "junit_family=xunit1", f"--junitxml={report}"]
+        command += [*(f"--ignore={path}" for path in LEFT_OUT)]
         try:
             done = _run([*command, *tests], variables)
         except subprocess.TimeoutExpired:
@@ -92,7 +94,7 @@ def _nothing(why: str) -> Result:
 def _run(command: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=TREE,
         env=variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -44,16 +44,24 @@ def is_preview(version: str) -> bool:
 def unseen(versions: list[str], oldest: str, page: Path) -> list[str]:
     """Return those of `versions` from `oldest` on that `page` does not name, the newest first.
 
+    A pre-release is left out where the page names a release that came after it.
+
     Raises:
         UpstreamError: the page is not there, or the index no longer has the oldest.
     """
     if oldest not in versions:
         raise UpstreamError(f"the index does not have {oldest}, the oldest that is supported")
     try:
-        seen = set(_VERSION.findall(page.read_text("utf-8")))
+        named = set(_VERSION.findall(page.read_text("utf-8")))
     except OSError as error:
         raise UpstreamError(f"{page}: cannot be read: {error.strerror}") from None
-    return [version for version in versions[: versions.index(oldest)] if version not in seen]
+    supported = versions[: versions.index(oldest)]
+    newest = next((at for at, version in enumerate(supported) if version in named), len(supported))
+    return [
+        version
+        for at, version in enumerate(supported)
+        if version not in named and not (is_preview(version) and at > newest)
+    ]
 
 
 def newer(versions: list[str], known: str) -> list[str]:

@@ -67,6 +67,13 @@ def test_a_version_is_seen_where_the_page_names_it_as_a_whole(tmp_path: Path) ->
     assert unseen(versions, "22.10.2", page) == ["27.1.0rc1", "26.10.0"]
 
 
+def test_a_pre_release_of_something_that_was_tried_is_old(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("| 26.9.0 |\n")
+    versions = ["27.1.0rc1", "26.9.0", "26.9.0rc2", "25.9.1", "22.10.2"]
+    assert unseen(versions, "22.10.2", page) == ["27.1.0rc1", "25.9.1"]
+
+
 def test_what_came_after_the_pin_is_newer() -> None:
     assert newer(["2.0rc1", "1.1", "1.0", "0.9"], "1.0") == ["2.0rc1", "1.1"]
     assert newer(["1.0"], "1.0") == []
@@ -136,9 +143,11 @@ def test_a_project_without_its_page_of_compatibility_is_told(run: Run, watched: 
 def test_the_workflow_runs_what_a_maintainer_runs(tree: Tree) -> None:
     workflow = (tree.root / ".github" / "workflows" / "checks.yml").read_text()
     commands = {line.partition("run: ")[2] for line in workflow.split("\n") if "- run: " in line}
-    assert commands == {"./.ci/run"}
+    assert commands == {"./.ci/run", "make matrix", "make watch"}
     assert (tree.root / ".ci" / "run").stat().st_mode & 0o111
-    assert "\nwatch: " in (tree.root / "Makefile").read_text()
+    makefile = (tree.root / "Makefile").read_text()
+    assert "\nmatrix: " in makefile
+    assert "\nwatch: " in makefile
 
 
 def test_the_suite_runs_on_a_gevent_of_the_index(tree: Tree, tmp_path: Path) -> None:
