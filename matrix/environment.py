@@ -89,9 +89,9 @@ def _uv(*arguments: str) -> None:
     if uv is None:
         raise LeftOutError("uv is not installed: pip install '.[dev]'")
     command = [uv, *arguments, "--quiet"]
-    run = subprocess.run(
-        command, env=clean_variables(), capture_output=True, text=True, check=False
-    )
+    # As pip does, trust whom the machine trusts.
+    variables = {"UV_SYSTEM_CERTS": "1", **clean_variables()}
+    run = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if _NO_WHEEL.search(run.stderr):
         raise NoWheelError
     if run.returncode:
