@@ -284,58 +284,67 @@ def test_the_figures_of_a_child_are_its_own_from_the_first_moment():
         assert in_child(child, peer) == [0, 0, 0, 0]
 
 
+class SlowClose:
+    """Closes when it is told to."""
+
+    def __init__(self, *args, **options) -> None:
+        self.begun, self.go_on, self.closed = Event(), Event(), []
+        super().__init__(*args, **options)
+
+    def _close_connection(self, c) -> None:
+        self.begun.set()
+        self.go_on.wait()
+        c.close()
+        self.closed.append(os.getpid())
+
+
+class Unconnected:
+    def close(self) -> None:
+        pass
+
+
 def test_a_close_that_was_under_way_is_the_parents_alone():
-    closed = []
+    class Slow(SlowClose, TcpPool):
+        pass
 
-    class Slow(TcpPool):
-        def _close_connection(self, c) -> None:
-            gevent.sleep(0.3)
-            closed.append(os.getpid())
-            c.close()
-
-    with echo() as peer, Slow(1, peer) as pool:
+    with echo() as peer, Slow(1, peer) as pool, gevent.Timeout(5):
         ask(pool, b"before")
         with pool.get() as connection:
             pool.discard(connection)
-        gevent.sleep(0.05)
+        pool.begun.wait()
 
         def child():
+            pool.go_on.set()
             gevent.sleep(0.1)
-            return [len(closed), connection.fileno() >= 0, pool.stats().opened]
+            return [pool.closed, connection.fileno() >= 0, pool.stats().opened]
 
-        assert in_child(child, peer) == [0, True, 0]
-        gevent.sleep(0.4)
-        assert closed == [os.getpid()]
+        assert in_child(child, peer) == [[], True, 0]
+        pool.go_on.set()
+        while not pool.closed:
+            gevent.sleep(0.01)
+        assert pool.closed == [os.getpid()]
 
 
 @pytest.mark.parametrize("use", [lambda pool: hold(pool, 0), lambda pool: pool.close()])
 def test_a_child_that_uses_the_pool_leaves_a_close_that_was_under_way_to_its_parent(use):
-    closed = []
-
-    class Connection:
-        def close(self):
-            closed.append(1)
-
-    class Slow(PlainPool):
+    class Slow(SlowClose, PlainPool):
         def _new_connection(self) -> object:
-            return Connection()
+            return Unconnected()
 
-        def _close_connection(self, c) -> None:
-            gevent.sleep(0.1)
-            c.close()
-
-    with echo() as peer, Slow(1, timeout=5) as pool:
+    with echo() as peer, Slow(1, timeout=5) as pool, gevent.Timeout(5):
         pool.wait_until_ready(5)
         pool.discard(pool.conn[0])
-        gevent.sleep(0.05)
+        pool.begun.wait()
 
         def child():
+            pool.go_on.set()
             with gevent.Timeout(5):
                 use(pool)
-            gevent.sleep(0.2)
-            return len(closed)
+            gevent.sleep(0.1)
+            return pool.closed
 
-        assert in_child(child, peer) == 0
+        assert in_child(child, peer) == []
+        pool.go_on.set()
 
 
 def test_a_child_that_closes_the_pool_closes_the_descriptors_that_it_inherited():
