@@ -44,7 +44,7 @@ def release(tree: Tree, *, rehearsal: bool) -> Iterator[str]:
     require_version(tree, version)
     yield f"version: {version}, in setup.cfg and in the package"
     yield f"changelog: {require_changelog(tree, version, rehearsal=rehearsal)}"
-    yield f"commit: {_commit(tree, version, rehearsal=rehearsal)}"
+    yield f"commit: {require_commit(tree, version, rehearsal=rehearsal)}"
     text = sbom.make(told)
     sbom.validate(text)
     if text != sbom.require_current(tree.sbom, told):
@@ -87,6 +87,19 @@ def require_changelog(tree: Tree, version: str, *, rehearsal: bool) -> str:
     return f"{version} ({found['date']})"
 
 
+def require_commit(tree: Tree, version: str, *, rehearsal: bool) -> str:
+    """Return the commit that is built: it holds the whole tree, and no other has its tag."""
+    head = git(tree.root, "rev-parse", "HEAD").strip()
+    changed = git(tree.root, "status", "--porcelain").splitlines()
+    left_out = ", ".join(line[3:] for line in changed)
+    if left_out and not rehearsal:
+        raise UpstreamError(f"the tree has changes that are in no commit: {left_out}")
+    tagged = git(tree.root, "tag", "--list", f"v{version}").strip()
+    if tagged and git(tree.root, "rev-parse", f"v{version}^{{commit}}").strip() != head:
+        raise UpstreamError(f"v{version} is the tag of another commit: this needs a new version")
+    return f"{head}, without the changes of {left_out}" if left_out else head
+
+
 def require_same(first: list[Path], second: list[Path]) -> None:
     """Accept two builds that are equal to the byte."""
     if [file.name for file in first] != [file.name for file in second]:
@@ -94,16 +107,6 @@ def require_same(first: list[Path], second: list[Path]) -> None:
     for one, other in zip(first, second, strict=True):
         if one.read_bytes() != other.read_bytes():
             raise UpstreamError(f"{one.name}: two builds of one commit gave other bytes")
-
-
-def _commit(tree: Tree, version: str, *, rehearsal: bool) -> str:
-    head = git(tree.root, "rev-parse", "HEAD").strip()
-    if not rehearsal and git(tree.root, "status", "--porcelain").strip():
-        raise UpstreamError("the tree has changes that are in no commit")
-    tagged = git(tree.root, "tag", "--list", f"v{version}").strip()
-    if tagged and git(tree.root, "rev-parse", f"v{version}^{{commit}}").strip() != head:
-        raise UpstreamError(f"v{version} is the tag of another commit: this needs a new version")
-    return head
 
 
 def _build(tree: Tree, checked: Checked, folder: Path, umask: int, *options: str) -> list[Path]:
