@@ -19,6 +19,15 @@ FILE = "pool.py"
 BASE = "upstream"
 BRANCH = "patches"
 
+# For whoever commits here. Of a commit only the message and the text are exported, so nobody has to
+# have told git who they are, and nobody has to sign.
+_SETTINGS = {
+    "core.autocrlf": "false",
+    "commit.gpgSign": "false",
+    "user.name": "geventconnpool_gov",
+    "user.email": "geventconnpool_gov@example.invalid",
+}
+
 # No patch is older than upstream's release.
 _BASE_DATE = "2014-06-03"
 
@@ -33,7 +42,8 @@ def checkout(folder: Path, pin: Pin, base: str, patches: Iterable[Patch]) -> int
         raise UpstreamError(f"{folder}: is not an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet", "--template=", f"--initial-branch={BRANCH}")
-    git(folder, "config", "core.autocrlf", "false")
+    for setting, value in _SETTINGS.items():
+        git(folder, "config", setting, value)
     commit_base(folder, pin, base)
     commits = 1
     for patch, _, after in states(patches, base):

@@ -68,6 +68,19 @@ def test_personal_settings_of_git_change_nothing(
     assert content(project.tree) == before
 
 
+def test_a_commit_asks_nobody_for_a_name_or_a_signature(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "gitconfig"
+    settings.write_text("[commit]\n gpgSign = true\n[user]\n useConfigOnly = true\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    for role in ("AUTHOR", "COMMITTER"):
+        for key in ("NAME", "EMAIL"):
+            monkeypatch.delenv(f"GIT_{role}_{key}", raising=False)
+    command = ["git", "commit", "--quiet", "--allow-empty", "--message=mine"]
+    subprocess.run(command, cwd=work, check=True)
+
+
 def test_export_of_an_unchanged_checkout_changes_no_byte(
     run: Run, work: Path, project: Project
 ) -> None:
