@@ -155,9 +155,10 @@ def _rebuild(
     found: Audit, installation: Installation, source: Path | None, archive: Path | None
 ) -> None:
     if source is None:
+        version = installation.manifest["version"]
         raise CannotTellError(
-            "--rebuild needs the patches: name a checkout, or the source distribution of "
-            f"{DISTRIBUTION} {installation.manifest['version']}, with --source"
+            "--rebuild needs the patches and upstream's archive: name the release's source "
+            f"distribution, {PACKAGE}-{version}.tar.gz, with --source; or a checkout of v{version}"
         )
     module = derive(installation.manifest, source, archive)
     found.rebuilt = sha256(module)

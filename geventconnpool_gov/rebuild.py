@@ -22,8 +22,8 @@ __all__ = ["derive"]
 Read = Callable[[str], "bytes | None"]
 
 _GET_ARCHIVE = (
-    "name it with --archive or $GEVENTCONNPOOL_SDIST; `python -m upstream fetch` in a checkout "
-    "says where it has it"
+    "`python -m upstream fetch` in a checkout downloads it to where it is found here; or name it "
+    "with --archive or $GEVENTCONNPOOL_SDIST"
 )
 
 
@@ -50,13 +50,19 @@ def derive(manifest: Mapping[str, Any], source: Path, archive: Path | None = Non
 
 
 def _archive(upstream: Mapping[str, Any], read: Read, archive: Path | None) -> bytes:
-    named = archive or Path(os.environ.get("GEVENTCONNPOOL_SDIST", ""))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "geventconnpool_gov")
-    for file in (named, None, cache / upstream["archive"]):
-        content = _file(file) if file else read(f"upstream/{upstream['archive']}")
-        if content is not None:
-            return _verified(content, upstream["sha256"], f"{file or upstream['archive']}")
-    raise CannotTellError(f"{upstream['archive']} is not there: {_GET_ARCHIVE}")
+    name = upstream["archive"]
+    named = archive or os.environ.get("GEVENTCONNPOOL_SDIST")
+    if named:
+        content, where = _file(Path(named)), str(named)
+    else:
+        content, where = read(f"upstream/{name}"), name
+        if content is None:
+            cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+            kept = Path(cache, "geventconnpool_gov", name)
+            content, where = _file(kept), str(kept)
+    if content is None:
+        raise CannotTellError(f"{named or name} is not there: {_GET_ARCHIVE}")
+    return _verified(content, upstream["sha256"], where)
 
 
 def _apply(patch: bytes, text: bytes, name: str) -> bytes:

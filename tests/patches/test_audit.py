@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from geventconnpool_gov import __version__
 from geventconnpool_gov.__main__ import main
 from tests.patches.environment import NO_NETWORK, UV, Environment, run
 from tests.patches.shop import Shop
@@ -18,7 +19,7 @@ from upstream.pin import read_pin, sha256
 from upstream.series import read_series
 from upstream.tree import Tree
 
-METADATA = "geventconnpool_gov-0.1.0.dist-info"
+METADATA = f"geventconnpool_gov-{__version__}.dist-info"
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +69,8 @@ def test_what_pip_installed_is_as_released(installed: Environment, tree: Tree) -
     pin = read_pin(tree.pin)
     done = run(installed.python, "-m", "geventconnpool_gov", "audit", cwd=installed.folder)
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("geventconnpool-gov 0.1.0: manifest sha256 ")
-    assert lines[1] == f"upstream geventconnpool 0.2.1: sha256 {pin.sha256}"
+    assert lines[0].startswith(f"geventconnpool-gov {__version__}: manifest sha256 ")
+    assert lines[1] == f"upstream {pin.name} {pin.version}: sha256 {pin.sha256}"
     for patch in read_series(tree.patches):
         number = lines.index(f"patch {patch.name}: sha256 {sha256(patch.text)}")
         assert lines[number + 1].startswith(f"    {patch.header['Reason']}: ")
@@ -212,7 +213,36 @@ def test_rebuild_from_a_checkout_takes_the_archive_that_is_named(
 ) -> None:
     said = audit("--rebuild", "--source", source, status=2)
     assert "--archive" in said["unknown"][0]
+    assert "python -m upstream fetch" in said["unknown"][0]
     audit("--rebuild", "--source", source, "--archive", shop.archive, status=0)
+
+
+def test_rebuild_finds_the_archive_where_fetch_keeps_it(
+    source: Path, shop: Shop, audit: Any, tmp_path: Path, tree: Tree
+) -> None:
+    kept = tmp_path / "cache" / "geventconnpool_gov" / read_pin(tree.pin).archive
+    kept.parent.mkdir(parents=True)
+    shutil.copy(shop.archive, kept)
+    audit("--rebuild", "--source", source, status=0)
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_rebuild_with_an_archive_that_is_not_there_takes_no_other(
+    source: Path, shop: Shop, audit: Any, monkeypatch: pytest.MonkeyPatch, by_variable: bool
+) -> None:
+    nowhere = shop.archive.with_name("nowhere.tar.gz")
+    arguments = () if by_variable else ("--archive", nowhere)
+    if by_variable:
+        monkeypatch.setenv("GEVENTCONNPOOL_SDIST", str(nowhere))
+    said = audit("--rebuild", "--source", shop.sdist, *arguments, status=2)
+    assert f"{nowhere} is not there" in said["unknown"][0]
+
+
+def test_rebuild_without_a_source_says_which_file_it_is(
+    source: Path, shop: Shop, audit: Any
+) -> None:
+    said = audit("--rebuild", status=2)
+    assert shop.sdist.name in said["unknown"][0]
 
 
 def test_rebuild_finds_what_manifest_and_record_were_made_to_hide(
@@ -246,4 +276,3 @@ def test_rebuild_from_what_is_no_source_cannot_tell(
     (tmp_path / "file.tar.gz").write_bytes(content)
     audit("--rebuild", "--source", tmp_path / "file.tar.gz", status=2)
     audit("--rebuild", "--source", tmp_path / "nothing", status=2)
-    audit("--rebuild", status=2)
