@@ -193,6 +193,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UpstreamError as error:
         print(f"upstream: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(f"upstream: {error}: pip install --editable '.[dev]' brings it", file=sys.stderr)
+        return 1
     return 0
 
 

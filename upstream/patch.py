@@ -57,7 +57,11 @@ class Patch:
             raise UpstreamError(f"{self.file}: not as `export` writes it; {_ADVICE}")
 
 
-_ADVICE = "patches are edited in `python -m upstream checkout DIR` and written by `export DIR`"
+# Checkout needs patches that apply: whoever edited one by hand has to take that back first.
+_ADVICE = (
+    "restore it from git; patches are edited in `python -m upstream checkout DIR` and written by "
+    "`export DIR`"
+)
 
 
 def join(lines: Sequence[str]) -> str:

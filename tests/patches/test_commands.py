@@ -9,10 +9,11 @@ import pytest
 
 import upstream.__main__
 from tests.patches.conftest import Run
+from tests.patches.environment import run as run_program
 from tests.patches.project import BASE, Project, header, replace
 from upstream.patch import render
 from upstream.pin import read_pin, sha256, write_pin
-from upstream.tree import write_if_changed
+from upstream.tree import Tree, write_if_changed
 
 
 def test_fetch_says_where_the_archive_came_from(run: Run, project: Project) -> None:
@@ -56,7 +57,9 @@ def test_check_passes_on_what_fits(run: Run, project: Project) -> None:
 
 def test_check_finds_a_patch_edited_by_hand(run: Run, project: Project) -> None:
     edit(project, "lend-the-oldest", "pop(0)", "pop(1)")
-    assert "lend-the-oldest.patch: Post-SHA256 is" in run("check", fails=True)
+    said = run("check", fails=True)
+    assert "lend-the-oldest.patch: Post-SHA256 is" in said
+    assert "restore it from git" in said
 
 
 def test_check_finds_a_patch_edited_by_hand_with_its_hash(run: Run, project: Project) -> None:
@@ -155,3 +158,9 @@ def test_the_project_writes_patches_as_the_tools_do(project: Project) -> None:
     after = before.replace("pop()", "pop(0)")
     file = project.file("lend-the-oldest")
     assert not write_if_changed(file, render(header(), before, after))
+
+
+def test_what_is_not_installed_is_named_with_the_command_that_brings_it(tree: Tree) -> None:
+    done = run_program(sys.executable, "-S", "-m", "upstream", "sbom", cwd=tree.root, fails=True)
+    assert done.stderr.startswith("upstream: No module named 'cyclonedx'")
+    assert "pip install --editable '.[dev]'" in done.stderr
