@@ -7,7 +7,6 @@ count only when their SHA-256 is the pin's. Members are read in memory: nothing 
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import tarfile
@@ -99,8 +98,20 @@ def fetch(pin: Pin) -> Archive:
             return archive
     archive = Archive(download(pin), "the package index")
     _verified(pin, archive, "the index does not hold the pinned file")
-    _store(archive.content, cached)
-    return archive
+    return Archive(archive.content, f"the package index, {keep(archive, pin.archive)}")
+
+
+def keep(archive: Archive, name: str) -> str:
+    """Put an archive where `fetch` looks for the pinned one, and say where, or why not."""
+    try:
+        path = _cache() / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(archive.content)
+        Path(file.name).replace(path)
+    except (OSError, RuntimeError) as error:
+        return f"not kept: {error}"
+    return f"kept as {path}"
 
 
 def _verified(pin: Pin, archive: Archive, advice: str) -> Archive:
@@ -117,12 +128,3 @@ def _below_top(name: str) -> str:
 def _cache() -> Path:
     named = os.environ.get("XDG_CACHE_HOME")
     return (Path(named) if named else Path("~/.cache").expanduser()) / "geventconnpool_gov"
-
-
-def _store(content: bytes, path: Path) -> None:
-    """Keep `content` for the next run; where that is not possible, the next run downloads again."""
-    with contextlib.suppress(OSError, RuntimeError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(path)

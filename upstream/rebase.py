@@ -1,14 +1,15 @@
 """How do the patches move onto a newer release of upstream?
 
-The pin is moved first, then a checkout of the old release gets the new file as a commit of its
-own, and git rebases the patches onto that. What git cannot merge, a person does; then `export`.
+The pin is moved first, and the archive kept where builds find it, since no index has to have it. A
+checkout of the old release then gets the new file as a commit of its own, and git rebases the
+patches onto that. What git cannot merge, a person does; then `export`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from upstream.archive import Archive
+from upstream.archive import Archive, keep
 from upstream.checkout import BASE, BRANCH, checkout, commit_base
 from upstream.errors import UpstreamError
 from upstream.git import git, run_git
@@ -42,6 +43,7 @@ def rebase(folder: Path, pin: Pin, old: Archive, new: Archive, patches: list[Pat
         },
     )
     said = [f"{pin.file} now names {pin.name} {version}"]
+    said.append(f"{new.origin}: {keep(new, Path(new.origin).name)}")
     if sha256(licence) != pin.licence_text.sha256:
         said.append(f"upstream's {pin.licence_text.path} has changed: read it")
     git(folder, "checkout", "--quiet", "--detach", BASE)
@@ -60,4 +62,5 @@ def _next(folder: Path, *, conflict: bool) -> list[str]:
             "2. git rebase --continue (or git rebase --skip, where upstream has the change itself)",
             "3. Again, until git says that the rebase is done. Then:",
         ]
-    return [*lines, f"python -m upstream export {folder}", "python -m upstream check"]
+    then = (f"export {folder}", "sbom", "check", "apply")
+    return [*lines, *(f"python -m upstream {command}" for command in then)]

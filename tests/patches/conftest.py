@@ -54,6 +54,7 @@ def environment(tmp_path: Path) -> Environment:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a made-up project with one patch of each of three reasons."""
     monkeypatch.delenv("GEVENTCONNPOOL_SDIST", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     project = Project(tmp_path / "project")
     project.patch(
         "move-the-import",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.patches.conftest import Run
 from tests.patches.project import BASE, Project, sdist
 from tests.patches.test_checkout_export import git
@@ -22,15 +20,20 @@ def release(folder: Path, text: str) -> Path:
 
 
 def test_patches_that_still_fit_move_by_themselves(
-    run: Run, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, project: Project, tmp_path: Path
 ) -> None:
     new = release(tmp_path, NEWER)
     printed = run("rebase", new, tmp_path / "work")
     assert "now names madeup 1.1\n" in printed
-    assert printed.endswith(
-        f"python -m upstream export {tmp_path / 'work'}\npython -m upstream check\n"
-    )
-    monkeypatch.setenv("GEVENTCONNPOOL_SDIST", str(new))
+    assert f"{new}: kept as {tmp_path / 'cache'}" in printed
+    then = printed.split("\n")[-5:-1]
+    assert then == [
+        f"python -m upstream export {tmp_path / 'work'}",
+        "python -m upstream sbom",
+        "python -m upstream check",
+        "python -m upstream apply",
+    ]
+    new.unlink()
     run("export", tmp_path / "work")
     assert "3 patches on madeup-1.1.tar.gz" in run("check")
     pin = read_pin(project.tree.pin)
@@ -38,9 +41,7 @@ def test_patches_that_still_fit_move_by_themselves(
     assert pin.version == "1.1"
 
 
-def test_a_conflict_stops_and_says_how_to_go_on(
-    run: Run, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_conflict_stops_and_says_how_to_go_on(run: Run, project: Project, tmp_path: Path) -> None:
     work = tmp_path / "work"
     new = release(tmp_path, NEWER.replace("pop()", "popleft()"))
     printed = run("rebase", new, work)
@@ -51,7 +52,6 @@ def test_a_conflict_stops_and_says_how_to_go_on(
     git(work, "add", "pool.py")
     git(work, "-c", "core.editor=true", "rebase", "--continue")
     run("export", work)
-    monkeypatch.setenv("GEVENTCONNPOOL_SDIST", str(new))
     assert "3 patches on madeup-1.1.tar.gz" in run("check")
 
 
@@ -80,3 +80,10 @@ def test_a_pin_that_cannot_be_moved_stays(run: Run, project: Project, tmp_path: 
     new.write_bytes(b"no archive")
     assert "is no tar archive" in run("rebase", new, tmp_path / "work", fails=True)
     assert project.tree.pin.read_text() == before
+
+
+def test_where_the_archive_cannot_be_kept_the_variable_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    printed = run("rebase", release(tmp_path, NEWER), tmp_path / "work")
+    assert "madeup-1.1.tar.gz: not kept: " in printed
+    assert "set GEVENTCONNPOOL_SDIST to a copy" in run("check", fails=True)
