@@ -18,7 +18,7 @@ from tests.patches.shop import Shop, read_wheel
 from upstream.archive import Archive
 from upstream.borrowed import files
 from upstream.pin import read_pin, sha256
-from upstream.tree import Tree
+from upstream.tree import Tree, this_tree
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_a_wheel_holds_nothing_of_an_earlier_build(working_tree: Tree, shop: Sho
 def upstream_wheel(shop: Shop, archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of the real upstream, built from its verified archive."""
     folder = tmp_path_factory.mktemp("upstream")
-    sdist = folder / "geventconnpool-0.2.1.tar.gz"
+    sdist = folder / read_pin(this_tree().pin).archive
     sdist.write_bytes(archive.content)
     pip = (sys.executable, "-m", "pip")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", folder, sdist, env=shop.offline)

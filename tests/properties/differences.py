@@ -7,6 +7,7 @@ is not current; ``PYTHONPATH=.:tests python tests/properties/differences.py`` wr
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import observations as see
+
+from upstream.pin import read_pin
+from upstream.tree import this_tree
 
 __all__ = ["DIFFERENCES", "README", "Difference", "with_table"]
 
@@ -38,7 +42,8 @@ def row(*cells: str) -> str:
 
 def with_table(readme: str, seen: list[Difference]) -> str:
     """This text with the table of what was seen."""
-    table = row("upstream 0.2.1", "here", "patch", "why") + "|---|---|---|---|\n"
+    release = read_pin(this_tree().pin).version
+    table = row(f"upstream {release}", "here", "patch", "why") + "|---|---|---|---|\n"
     for each in seen:
         table += row(each.upstream, each.here, ", ".join(each.patches), each.why)
     assert SECTION.search(readme)
@@ -202,12 +207,18 @@ DIFFERENCES = (
 
 def main() -> None:
     """Write the table of README.md anew, from what is seen now."""
+    # What is observed is mostly trouble, and its log lines would read as trouble with this command.
+    logging.getLogger().addHandler(logging.NullHandler())
     seen = [
         each
         for each in DIFFERENCES
         if each.observe(see.upstream()) and not each.observe(see.fork())
     ]
     README.write_text(with_table(README.read_text(), seen))
+    print(f"{README}: {len(seen)} differences")
+    for each in DIFFERENCES:
+        if each not in seen:
+            print(f"no longer seen, and left out: {each.upstream}")
 
 
 if __name__ == "__main__":
