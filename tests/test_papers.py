@@ -19,10 +19,10 @@ ELSEWHERE = {
     "make demo": ".ci/run",
     "pip install .": "tests/patches/test_installs.py",
     "python -m geventconnpool_gov audit": "tests/patches/test_audit.py",
-    "python -m geventconnpool_gov audit --rebuild --source geventconnpool_gov-0.1.0.tar.gz": (
+    "python -m geventconnpool_gov audit --rebuild --source geventconnpool_gov-VERSION.tar.gz": (
         "tests/patches/test_audit.py"
     ),
-    "PYTHONPATH=geventconnpool_gov-0.1.0-py3-none-any.whl"
+    "PYTHONPATH=geventconnpool_gov-VERSION-py3-none-any.whl"
     " python -S -m geventconnpool_gov audit --path DIR": "tests/patches/test_audit.py",
 }
 
@@ -77,7 +77,7 @@ def run(script: str, top: Path) -> None:
 
 @pytest.mark.xdist_group("papers")
 def test_every_command_of_maintaining_runs_in_order(checkout):
-    (checkout / "apply.awk").write_text(blocks("MAINTAINING.md", "awk")[0])
+    (checkout.parent / "apply.awk").write_text(blocks("MAINTAINING.md", "awk")[0])
     before = {path.name: path.read_text() for path in (checkout / "patches").iterdir()}
     for script in blocks("MAINTAINING.md", "sh"):
         run(script, checkout)

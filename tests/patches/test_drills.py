@@ -38,10 +38,17 @@ gevent.joinall([gevent.spawn(use) for _ in range(10)], raise_error=True)
 
 
 @pytest.fixture
-def copied(tree: Tree, tmp_path: Path) -> Tree:
-    """A copy of the tree, in which files may be written; `../next` and the like are free."""
+def copied(tree: Tree, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
+    """A copy of the tree, in which files may be written; `../next` and the like are free.
+
+    It carries the pinned archive, and the next one is kept in a cache of this test's own.
+    """
+    monkeypatch.delenv("GEVENTCONNPOOL_SDIST", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     parts = ("setup.cfg", "upstream", "patches", "geventconnpool_gov")
-    return copy_of(tree, tmp_path / "tree", *parts)
+    copied = copy_of(tree, tmp_path / "tree", *parts)
+    read_pin(copied.pin).carried.write_bytes(archive.content)
+    return copied
 
 
 def use(tree: Tree, module: str = "geventconnpool_gov", before: str = "") -> str:
@@ -83,7 +90,7 @@ def upstreams_next(tree: Tree, archive: Archive, tmp_path: Path) -> Path:
 
 
 def test_the_series_moves_onto_a_next_upstream_as_the_manual_says(
-    copied: Tree, archive: Archive, upstreams_next: Path, monkeypatch: pytest.MonkeyPatch
+    copied: Tree, archive: Archive, upstreams_next: Path
 ) -> None:
     old = read_pin(copied.pin)
     wanted = {
@@ -104,7 +111,7 @@ def test_the_series_moves_onto_a_next_upstream_as_the_manual_says(
         said = follow(go_on, copied, fails=None)
     assert "Successfully rebased" in said
     assert 3 <= len(conflicts) == len(set(conflicts))
-    said = follow(finish, copied, NEXT=upstreams_next)
+    said = follow(finish, copied)
     assert f"{len(wanted)} patches on {upstreams_next.name}" in said
     pin = read_pin(copied.pin)
     assert (pin.version, pin.result) == (VERSION, sha256(list(wanted.values())[-1]))
@@ -120,6 +127,7 @@ def test_a_rebase_that_is_given_up_leaves_nothing_behind(
     rebase, *_, give_up = steps("5. A new upstream release")
     follow(rebase, copied, NEXT=upstreams_next)
     (copied.patches / "of-the-next.patch").touch()
+    copied.pool.write_text("# of the next\n")
     assert "pin.cfg" in follow("git status --short", copied)
     follow(give_up, copied)
     assert follow("git status --short", copied) == ""
