@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from geventconnpool_gov.entries import DEAD, HANDED, WAITING, Entry, Waiter
 from geventconnpool_gov.ledger import Ledger
@@ -136,72 +133,3 @@ def test_check_finds_a_unit_that_is_in_two_places() -> None:
     ledger.idle.append(ledger.idle[0])
     with pytest.raises(AssertionError, match="idle twice"):
         ledger.check()
-
-
-class Accounting(RuleBasedStateMachine):
-    """Callers, waiters, connects and closes in any order; the check runs after every step."""
-
-    leased: Bundle[Entry] = Bundle("leased")
-    queued: Bundle[Waiter] = Bundle("queued")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ledger = Ledger(3, 2)
-        self.everybody: list[Waiter] = []
-
-    @rule(target=leased)
-    def borrow(self) -> Entry:
-        return self.ledger.take() or self.open_one()
-
-    def open_one(self) -> Entry:
-        if self.ledger.room <= 0:
-            return Entry(None)
-        self.ledger.begin_opening()
-        entry = Entry(object())
-        self.ledger.opened(entry)
-        return entry
-
-    @rule(target=queued)
-    def wait(self) -> Waiter:
-        waiter = Waiter(len(self.everybody))
-        if not self.ledger.idle:
-            self.ledger.join(waiter)
-            self.everybody.append(waiter)
-        return waiter
-
-    @rule(waiter=consumes(queued))
-    def give_up(self, waiter: Waiter) -> None:
-        if waiter.state is WAITING and waiter in self.ledger.waiters:
-            self.ledger.leave(waiter)
-
-    @rule(entry=consumes(leased), close=st.booleans())
-    def end_the_lease(self, entry: Entry, close: bool) -> None:
-        if self.ledger.find(entry.connection) is None or entry.connection is None:
-            return
-        if close:
-            self.ledger.retire(entry)
-            return
-        longest = next((w for w in self.everybody if w.state is WAITING), None)
-        served = self.ledger.put_back(entry)
-        assert served is longest
-        if served is not None:
-            self.ledger.retire(entry)  # whoever was served is done with it at once
-
-    @rule()
-    def finish_a_close(self) -> None:
-        if self.ledger.closing:
-            self.ledger.closed_one()
-
-    @rule()
-    def fail_a_connect(self) -> None:
-        if self.ledger.room > 0:
-            self.ledger.begin_opening()
-            self.ledger.opening_failed()
-
-    @invariant()
-    def the_account_is_whole(self) -> None:
-        self.ledger.check()
-
-
-TestAccounting = Accounting.TestCase
-TestAccounting.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
