@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.sax.saxutils import escape
 
 __all__ = [
@@ -84,7 +84,7 @@ def read(message: bytes) -> Request:
     """Return what `message` asks; its command is `""` where it is no EPP request."""
     try:
         root = fromstring(message)  # the peer is the project's own client
-    except ValueError:  # ParseError is one
+    except (ParseError, LookupError, ValueError):  # the last two: of an encoding nobody knows
         return Request("", None)
     if root.find("e:hello", _NS) is not None:
         return Request("hello", None)

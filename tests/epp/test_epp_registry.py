@@ -215,3 +215,23 @@ def test_it_knows_hosts_and_contacts_too(client: EppClient, kind: str) -> None:
     asked = f"<o:info xmlns:o='{space}'><o:{label}>mine</o:{label}></o:info>"
     reply = client.send(Command(f"<info>{asked}</info>"))
     assert reply.texts(f"epp:resData/{{{space}}}infData/{{{space}}}{label}") == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "no XML",
+        "<?xml version='1.0' encoding='nonsense'?><epp/>",
+        "<?xml version='1.0' encoding='utf-7'?><epp/>",
+        "<epp/>",
+        "<epp xmlns='{}'><command/></epp>",
+    ],
+)
+def test_what_is_no_request_is_answered_as_a_syntax_error(
+    transport: EppTransport, document: str
+) -> None:
+    transport.connect()
+    transport.receive()
+    for _ in range(2):  # the connection goes on
+        transport.send(document.replace("{}", "urn:ietf:params:xml:ns:epp-1.0").encode())
+        assert b'<result code="2001">' in transport.receive()
