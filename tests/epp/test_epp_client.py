@@ -207,6 +207,19 @@ def test_a_greeting_is_no_answer_to_a_command() -> None:
             client.send(PollRequest())
 
 
+def test_a_greeting_is_no_response_to_whoever_asks_for_one(client: EppClient) -> None:
+    with pytest.raises(DocumentError, match="greeting"):
+        client.ask(Hello())
+    assert client.lendable
+
+
+def test_the_greeting_is_the_last_one() -> None:
+    with client_answered_by(epp_protocol.greeting("2030-01-01T00:00:00Z")) as client:
+        assert client.greeting.sv_date == "2029-12-31T23:59:59Z"
+        client.send(Hello())
+        assert client.greeting.sv_date == "2030-01-01T00:00:00Z"
+
+
 @pytest.mark.parametrize("code", [1500, 2500, 2501, 2502])
 def test_a_closing_code_is_a_result_and_the_sessions_end(
     registry: EppRegistry, client: EppClient, code: int
