@@ -35,3 +35,12 @@ def test_no_size_is_believed_but_one_from_5_to_the_limit(length: int, limit: int
 def test_an_empty_message_is_not_sent() -> None:
     with pytest.raises(FrameError, match="empty"):
         pack(b"")
+
+
+def test_a_message_beyond_what_the_header_can_tell_is_not_sent() -> None:
+    class Huge(bytes):
+        def __len__(self) -> int:
+            return 2**32 - 4
+
+    with pytest.raises(FrameError, match="at most"):
+        pack(Huge())

@@ -483,3 +483,19 @@ def test_no_password_and_no_document_is_in_a_log_line_or_an_error(
 def test_a_bad_argument_is_named(make_pool: Any, argument: str, value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=argument):
         make_pool(1, **{argument: value})
+
+
+@pytest.mark.parametrize("second", ["cert_file", "key_file", "password"])
+def test_a_context_and_a_certificates_files_are_not_mixed(make_pool: Any, second: str) -> None:
+    with pytest.raises(ValueError, match="not both"):
+        make_pool(1, **{second: "x"})
+
+
+def test_the_certificate_whose_file_it_is_given_is_shown_to_the_registry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with EppRegistry(client_certificate=True) as registry:
+        monkeypatch.setenv("SSL_CERT_FILE", registry.ca_file)  # trusted, as a public one is
+        options = {**registry.pool_arguments(), "ssl_context": None, "timeout": 5.0}
+        with EppPool(1, **options, cert_file=registry.client_file) as pool:
+            assert pool.send(PollRequest()).code == 1300

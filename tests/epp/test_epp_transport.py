@@ -386,3 +386,22 @@ def test_a_message_that_fits_no_frame_is_a_transport_error_and_costs_nothing() -
             transport.send(b"")
         assert not caught.value.maybe_executed
         assert transport.usable
+
+
+def test_a_second_connect_is_refused_and_costs_nothing() -> None:
+    with connected(sends(b"\0\0\0\5!")) as transport:
+        with pytest.raises(TransportError, match="twice"):
+            transport.connect()
+        assert transport.receive() == b"!"
+
+
+@pytest.mark.parametrize("lacking", [{"key_file": "key"}, {"password": "sesame"}])
+def test_a_key_without_its_certificate_is_refused(lacking: Any) -> None:
+    with pytest.raises(ValueError, match="need a cert_file"):
+        EppTransport("localhost", **lacking)
+
+
+@pytest.mark.parametrize("second", ["cert_file", "key_file", "password"])
+def test_a_context_and_a_certificates_files_are_not_mixed(second: str) -> None:
+    with pytest.raises(ValueError, match="not both"):
+        EppTransport("localhost", ssl_context=ssl.create_default_context(), **{second: "x"})
