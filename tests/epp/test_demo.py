@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -162,6 +163,27 @@ def test_the_live_view_draws_and_concludes() -> None:
     text = output.getvalue()
     for words in ("sessions", "commands/s", "what went wrong", "Nobody got another's reply"):
         assert words in text
+
+
+@pytest.mark.parametrize(("terminal", "rich", "view"), [
+    (True, True, LiveView),
+    (True, False, Lines),  # the live view needs rich
+    (False, True, Lines),
+])  # fmt: skip
+def test_the_live_view_is_for_a_terminal(
+    terminal: bool,
+    rich: bool,
+    view: type,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    views: list[object] = []
+    monkeypatch.setattr(command_line, "run", lambda _, view: views.append(view) or [])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    if not rich:
+        monkeypatch.setitem(sys.modules, "geventconnpool_gov.demo.live", None)
+    assert command_line.main([]) == 0
+    assert [type(each) for each in views] == [view]
 
 
 @pytest.mark.parametrize(("kept", "status"), [(True, 0), (False, 1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -18,6 +19,7 @@ from geventconnpool_gov.epp import (
     PollRequest,
     TransportError,
 )
+from geventconnpool_gov.testing import epp_registry as module
 from geventconnpool_gov.testing.epp_queries import info_domain
 from geventconnpool_gov.testing.epp_registry import EppRegistry
 
@@ -217,6 +219,14 @@ def test_it_knows_hosts_and_contacts_too(client: EppClient, kind: str) -> None:
     assert reply.texts(f"epp:resData/{{{space}}}infData/{{{space}}}{label}") == ["mine"]
 
 
+def test_it_answers_a_create_and_a_renew_with_the_object(client: EppClient) -> None:
+    space, name = "urn:ietf:params:xml:ns:domain-1.0", "mine.test"
+    for command, data in (("create", "creData"), ("renew", "renData")):
+        asked = f"<o:{command} xmlns:o='{space}'><o:name>{name}</o:name></o:{command}>"
+        reply = client.send(Command(f"<{command}>{asked}</{command}>"))
+        assert reply.texts(f"epp:resData/{{{space}}}{data}/{{{space}}}name") == [name]
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -235,3 +245,22 @@ def test_what_is_no_request_is_answered_as_a_syntax_error(
     for _ in range(2):  # the connection goes on
         transport.send(document.replace("{}", "urn:ietf:params:xml:ns:epp-1.0").encode())
         assert b'<result code="2001">' in transport.receive()
+
+
+def test_one_that_cannot_start_says_so_and_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_SERVER", "no_such_module")
+    registry = EppRegistry()
+    with pytest.raises(RuntimeError, match="has ended"):
+        registry.start()
+    assert registry._process is None
+
+
+def test_one_that_hangs_is_ended_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # it cannot tidy up
+    registry = EppRegistry()
+    registry.start()
+    assert registry._process is not None
+    registry._process.send_signal(signal.SIGSTOP)
+    assert registry.stop(timeout=0.1) == -signal.SIGKILL
