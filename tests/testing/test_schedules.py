@@ -8,6 +8,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from geventconnpool_gov.testing._shrinking import MAX_TRIES, shrink
 from geventconnpool_gov.testing.schedules import (
     Explored,
     ScenarioError,
@@ -267,16 +268,34 @@ def hidden(schedule: Schedule) -> None:
 
 
 @pytest.mark.parametrize("run", [
+    lambda: random_schedules(hidden, [11]),  # this one draws 1, 2, 1, 1, 2
     lambda: random_schedules(hidden, range(100)),
     lambda: explore(hidden, limit=100),
     lambda: explore(hidden),
-], ids=["drawn", "limited", "complete"])  # fmt: skip
+], ids=["drawn once", "drawn", "limited", "complete"])  # fmt: skip
 def test_what_is_told_is_the_shortest_list_that_fails(run: Any) -> None:
     with pytest.raises(ScheduleError) as caught:
         run()
     assert caught.value.choices == [0, 2, 0, 1]
     with pytest.raises(AssertionError, match="found"):
         replay(hidden, caught.value.choices)
+
+
+def test_shrinking_ends_after_so_many_runs() -> None:
+    runs: list[list[int]] = []
+
+    def fails(candidate: list[int]) -> list[int] | None:
+        runs.append(candidate)
+        return candidate if candidate != [0] and len(candidate) == 1 else None
+
+    (least,) = shrink([5000], fails)
+    assert 0 < least < 5000
+    assert len(runs) == MAX_TRIES
+
+
+def test_a_choice_that_there_is_not_is_told_and_not_taken() -> None:
+    with pytest.raises(ScenarioError, match="choice 0 is 3, with 3 alternatives"):
+        replay(hidden, [3])
 
 
 def test_shrinking_keeps_to_the_kind_of_error() -> None:
