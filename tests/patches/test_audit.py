@@ -164,6 +164,26 @@ def test_a_compiled_file_that_was_exchanged_is_named(
     assert differing(audit(status=1)) == {"changed": [name]}
 
 
+def test_a_compiled_file_that_asks_for_no_look_at_its_source_is_looked_at(
+    site: Path, audit: Any, tmp_path: Path
+) -> None:
+    evil = tmp_path / "lease.py"
+    evil.write_text("print('mine now')\n")
+    honest = site / "geventconnpool_gov/lease.py"
+    target = Path(importlib.util.cache_from_source(str(honest)))
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH  # no times: Python runs it as it is
+    py_compile.compile(str(honest), invalidation_mode=unchecked)
+    audit(status=0)
+    py_compile.compile(str(evil), str(target), invalidation_mode=unchecked)
+    assert differing(audit(status=1)) == {"changed": [target.relative_to(site).as_posix()]}
+
+
+def test_a_compiled_file_that_cannot_be_read_is_named(site: Path, audit: Any) -> None:
+    target = Path(py_compile.compile(str(site / "geventconnpool_gov/lease.py"), doraise=True) or "")
+    target.write_bytes(target.read_bytes()[:100])
+    assert differing(audit(status=1)) == {"changed": [target.relative_to(site).as_posix()]}
+
+
 def test_a_package_that_cannot_be_imported_can_be_audited(
     shop: Shop, environment: Environment
 ) -> None:
@@ -199,6 +219,44 @@ def test_a_source_tree_cannot_be_told_and_says_what_can(
 
 def test_a_folder_without_an_install_cannot_be_told(tmp_path: Path) -> None:
     assert main(["audit", "--path", str(tmp_path)]) == 2
+
+
+def test_a_folder_that_is_none_is_told_from_one_without_an_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", "--path", str(tmp_path / "nowhere")]) == 2
+    assert "is no folder" in capsys.readouterr().out
+
+
+def test_of_two_installs_in_one_folder_neither_is_chosen(site: Path, audit: Any) -> None:
+    shutil.copytree(site / METADATA, site / "geventconnpool_gov-0.0.9.dist-info")
+    (why,) = audit(status=2)["unknown"]
+    assert "0.0.9.dist-info, geventconnpool_gov-0.1.0" in why
+
+
+def test_an_install_without_a_manifest_cannot_be_told(site: Path, audit: Any) -> None:
+    (site / METADATA / "manifest.json").unlink()
+    record = site / METADATA / "RECORD"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(line for line in lines if "manifest.json" not in line))
+    assert "without a manifest" in audit(status=2)["unknown"][0]
+
+
+def test_a_hash_of_record_that_cannot_be_read_is_no_hash_that_fits(site: Path, audit: Any) -> None:
+    record, name = site / METADATA / "RECORD", f"{METADATA}/METADATA"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text(
+        "".join(f"{name},sha256=a,1\n" if line.startswith(name) else line for line in lines)
+    )
+    assert differing(audit(status=1)) == {"changed": [name]}
+
+
+def test_a_difference_is_printed_on_a_line_of_its_own(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site / "geventconnpool_gov/more.py").touch()
+    assert main(["audit", "--path", str(site)]) == 1
+    assert "extra: geventconnpool_gov/more.py" in capsys.readouterr().out.splitlines()
 
 
 def test_rebuild_from_our_sdist_gives_the_installed_module(
