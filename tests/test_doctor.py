@@ -41,6 +41,21 @@ def test_as_json_each_finding_has_level_what_and_advice(capsys):
         assert finding.keys() == {"level", "what", "advice"}
 
 
+@pytest.mark.parametrize(
+    ("place", "name", "value", "advice"),
+    [
+        ("platform", "python_implementation", lambda: "PyPy", "use CPython"),
+        ("sys", "version_info", (3, 9, 19), "use CPython 3.10 to 3.13"),
+        ("sys", "version_info", (3, 14, 0), "use CPython 3.10 to 3.13"),
+        ("sys", "_is_gil_enabled", lambda: False, "set PYTHON_GIL=1"),
+    ],
+)
+def test_a_python_that_is_not_tested_is_warned_of(monkeypatch, place, name, value, advice):
+    monkeypatch.setattr(getattr(doctor, place), name, value, raising=False)
+    found = doctor._python()
+    assert (found.level, found.advice) == ("warn", advice)
+
+
 def test_without_gevent_it_fails_and_says_what_to_install(monkeypatch, capsys):
     def version(name):
         raise PackageNotFoundError(name)
@@ -73,6 +88,28 @@ def test_an_old_gevent_needs_an_old_setuptools(monkeypatch, there, level):
 def test_a_resolver_that_blocks_is_warned_of():
     (line,) = (line for line in lines(GEVENT_RESOLVER="block") if "resolver" in line)
     assert line.startswith("warn: ")
+
+
+def test_a_gevent_that_lacks_pkg_resources_may_have_an_old_setuptools(monkeypatch):
+    class Lacking:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "gevent.events":
+                raise ModuleNotFoundError("No module named 'pkg_resources'", name="pkg_resources")
+
+    monkeypatch.delitem(sys.modules, "gevent.events", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Lacking, *sys.meta_path])
+    (finding,) = doctor._gevent()
+    assert finding.level == "fail"
+    assert "'setuptools<80'" in finding.advice
+
+
+def test_an_install_that_lost_the_name_of_upstream_is_warned(monkeypatch):
+    monkeypatch.delitem(sys.modules, "geventconnpool", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (finding,) = doctor._drop_in()
+    assert finding.level == "warn"
+    assert "finds nothing" in finding.what
 
 
 def test_a_real_upstream_that_takes_the_name_is_named(tmp_path):
