@@ -325,3 +325,19 @@ def test_the_socket_below_is_closed_when_its_owner_cannot_be():
         with Wrapped(1) as pool:
             client = hold(pool, 0)
         assert client.sock.fileno() == -1
+
+
+def test_a_keyboard_interrupt_during_a_close_reaches_the_program(virtual_clock, capsys):
+    class Interrupted(Pool):
+        def _close_connection(self, c) -> None:
+            super()._close_connection(c)
+            if c.number == 1:
+                raise KeyboardInterrupt
+
+    with Interrupted(1) as pool:
+        with pool.get() as used:
+            pool.discard(used)
+        with pytest.raises(KeyboardInterrupt):
+            gevent.sleep(10)
+        assert hold(pool, 0).number == 2
+        assert_whole(pool)

@@ -327,6 +327,27 @@ def test_whatever_an_odd_socket_raises_nobody_meets_it_and_nothing_is_lost():
         assert pool.stats().idle == 1
 
 
+def test_an_odd_tls_socket_that_cannot_be_asked_is_not_lent():
+    class Odd:
+        def __init__(self, sock):
+            self.sock, self.fileno, self.close = sock, sock.fileno, sock.close
+
+        settimeout = pending = lambda self, *_: 0
+
+        def gettimeout(self):
+            raise LookupError("odd")
+
+    class OddPool(TcpPool):
+        def _new_connection(self) -> object:
+            return Odd(super()._new_connection())
+
+    with echo() as peer, OddPool(1, peer) as pool:
+        with pool.get() as connection:
+            connection.sock.sendall(b"what comes back is nobody's")
+        gevent.sleep(0.02)
+        assert hold(pool, 0) is not connection
+
+
 @pytest.mark.parametrize("take", [lambda c: c.remove(c[0]), lambda c: c.clear()])
 def test_a_connection_that_a_subclass_took_away_is_not_watched_any_more(take):
     with echo() as peer, TcpPool(1, peer) as pool:

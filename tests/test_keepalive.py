@@ -138,6 +138,23 @@ def test_a_connection_given_up_during_a_probe_that_fails_is_closed_once(virtual_
         assert_adds_up(pool)
 
 
+@pytest.mark.parametrize("give_up", [lambda p: p.discard(p.made[0]), lambda p: p.close(0)])
+def test_a_connection_given_up_during_a_probe_that_it_answers_is_closed_once(
+    virtual_clock, give_up
+):
+    class Slow(Kept):
+        def _keepalive(self, c) -> None:
+            gevent.sleep(2)
+
+    with Slow(1, keepalive=30) as pool:
+        gevent.sleep(31)
+        assert pool.stats().in_use == 1
+        gevent.spawn(give_up, pool)
+        gevent.sleep(10)
+        assert pool.made[0].closed == 1
+        assert_adds_up(pool)
+
+
 def test_a_periodic_keepalive_begun_by_hand_leaves_the_pools_own_when_it_is_killed(virtual_clock):
     with Kept(1, keepalive=10) as pool:
         by_hand = gevent.spawn(pool._keepalive_periodic)

@@ -82,6 +82,20 @@ def test_a_lifetime_holds_though_its_replacement_cannot_be_opened(virtual_clock)
         assert pool.stats().open == 1
 
 
+def test_a_lifetime_holds_though_a_burst_has_taken_the_place_of_its_replacement(virtual_clock):
+    class Slow(Pool):
+        def _keepalive(self, c) -> None:
+            gevent.sleep(4)
+
+    with Slow(1, burst_limit=2, max_lifetime=100, keepalive=85) as pool:
+        gevent.sleep(86)
+        with pool.get() as burst:  # the other one is under probe
+            assert (burst.number, pool.stats().open) == (2, 2)
+            gevent.sleep(20)
+            assert pool.made[0].closed
+            assert pool.stats().closed["max_lifetime"] == 1
+
+
 def test_a_pool_of_one_makes_its_caller_wait_for_the_connect_and_never_fails(virtual_clock):
     with Pool(1, max_lifetime=100, connects=[0] + [7.0] * 99) as pool:
         for _ in range(300):

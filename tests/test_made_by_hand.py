@@ -186,3 +186,22 @@ def test_a_new_lock_is_acquired_size_times_and_then_waits_for_connections(virtua
     assert pool.lock.acquire(blocking=False)
     pool.lock.release()
     ended(pool)
+
+
+def test_connections_opened_by_hand_are_taken_in_together(virtual_clock):
+    pool = ByHand(2, connects=[50.0, 50.0])
+    gevent.killall(pool.greenlets)
+    pool.conn.extend([Connection(1), Connection(2)])
+    assert repr(pool.conn) == "<2 idle connections>"
+    assert sorted(hold(pool, 0).number for _ in range(2)) == [1, 2]
+    assert_whole(pool)
+    ended(pool)
+
+
+def test_the_lock_tells_whether_acquiring_it_would_wait(virtual_clock):
+    pool = ByHand(1)
+    gevent.sleep(1)
+    assert not pool.lock.locked()
+    with pool.get():
+        assert pool.lock.locked()
+    ended(pool)

@@ -122,6 +122,18 @@ def test_an_add_one_that_adds_nothing_is_tried_again_and_costs_no_capacity(virtu
         assert pool.stats().connect_errors == (0 if error is None else 3)
 
 
+def test_an_add_one_that_fails_after_it_has_added_keeps_its_connection(virtual_clock, caplog):
+    class Faulty(Pool):
+        def _addOne(self):  # noqa: N802
+            super()._addOne()
+            raise LookupError("odd")
+
+    with Faulty(1) as pool:
+        assert_whole(pool)
+        assert (len(pool.made), pool.stats().connect_errors) == (1, 0)
+    assert "_addOne raised: LookupError: odd" in caplog.text
+
+
 def test_an_add_one_that_never_adds_is_not_called_without_end(virtual_clock):
     class Idler(Pool):
         calls = 0
