@@ -280,8 +280,8 @@ class Core:
             return
         if not entry.guard.alive():
             self.retire(entry, "peer_closed")
-        elif entry.guard.quiet() and not entry.guard.arm():
-            self.retire(entry, "broken")
+        elif entry.guard.quiet():
+            entry.guard.arm()
 
     # -- opening
 
