@@ -68,3 +68,13 @@ def test_the_package_without_one_extension_builds_and_works(patch, tmp_path):
     upstream("check")
     upstream("apply")
     run(sys.executable, "-c", USE, EXTENSIONS[patch])
+
+
+def test_without_gevent_the_package_is_imported_all_the_same_and_lists_its_names():
+    program = (
+        "import sys; sys.modules['gevent'] = None\n"
+        "import geventconnpool_gov\n"
+        "assert set(geventconnpool_gov.__all__) <= set(dir(geventconnpool_gov))\n"
+        "assert not hasattr(geventconnpool_gov, 'ConnectionQueue')\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True)
