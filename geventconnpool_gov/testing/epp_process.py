@@ -23,7 +23,7 @@ from .epp_server import HOST, Server
 
 def _obey(server: Server, do: str, options: dict[str, Any]) -> Any:
     faults = server.faults
-    if do in ("figures", "drop", "log_out", "restart", "post", "reset"):
+    if do in ("figures", "changes", "drop", "log_out", "restart", "post", "reset"):
         return getattr(server, do)(**options)
     if do == "delay":
         faults.delay, faults.spread = options.get("seconds", 0.0), options.get("spread", 0.0)

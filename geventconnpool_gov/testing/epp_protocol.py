@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.sax.saxutils import escape
 
 __all__ = [
+    "CHANGES",
     "MESSAGES",
     "OBJECTS",
     "Request",
@@ -29,6 +30,7 @@ __all__ = [
 _EPP = "urn:ietf:params:xml:ns:epp-1.0"
 _DOMAIN = "urn:ietf:params:xml:ns:domain-1.0"
 OBJECTS = tuple(f"urn:ietf:params:xml:ns:{name}-1.0" for name in ("domain", "host", "contact"))
+CHANGES = frozenset({"create", "renew", "update", "delete", "transfer"})
 _NS = {"e": _EPP}
 _CREATED, _EXPIRES = "2025-01-01T00:00:00Z", "2035-01-01T00:00:00Z"
 _HEAD = f'<?xml version="1.0" encoding="UTF-8"?><epp xmlns="{_EPP}">'
@@ -179,7 +181,7 @@ def _answer(request: Request, date: str) -> tuple[int, str]:
         return 1000, _data(request, "creData", created)
     if request.command == "renew" and names:
         return 1000, _data(request, "renData", f"{_name(request)}{_expiry(request)}")
-    if request.command in {"create", "renew", "update", "delete", "transfer"}:
+    if request.command in CHANGES:
         return 1000, ""
     return 2101, ""
 

@@ -1,6 +1,6 @@
-"""What do tests and the demo ask a registry, where epplib is not there? Two queries about domains.
+"""What do tests and the demo ask a registry, where epplib is not there? A little about domains.
 
-RFC 5731, sections 3.1.1 and 3.1.2. The requests have the shape of epplib's, and are lent to nobody
+RFC 5731, section 3. The requests have the shape of epplib's, and are lent to nobody
 who has epplib: its own vocabulary is far richer.
 """
 
@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from geventconnpool_gov.epp.commands import Command
 from geventconnpool_gov.epp.responses import Response
 
-__all__ = ["availability", "check_domains", "info_domain", "roids"]
+__all__ = ["availability", "change_domain", "check_domains", "info_domain", "roids"]
 
 _DOMAIN = "urn:ietf:params:xml:ns:domain-1.0"
 
@@ -28,6 +28,17 @@ def info_domain(name: str) -> Command:
     return Command(
         f'<info><domain:info xmlns:domain="{_DOMAIN}">'
         f"<domain:name>{escape(name)}</domain:name></domain:info></info>"
+    )
+
+
+def change_domain(verb: str, name: str) -> Command:
+    """Return the command that changes one domain: `verb` is create, renew and so on.
+
+    It says no more than which one, which is enough for the test registry.
+    """
+    return Command(
+        f'<{verb}><domain:{verb} xmlns:domain="{_DOMAIN}">'
+        f"<domain:name>{escape(name)}</domain:name></domain:{verb}></{verb}>"
     )
 
 

@@ -168,6 +168,14 @@ class EppRegistry:
         """Return `sessions`, `connections` and `commands`, all of the same instant."""
         return dict(self._order("figures"))
 
+    def changes(self, *, forget: bool = False) -> dict[str, int]:
+        """Return how often each create, renew, update, delete and transfer was executed.
+
+        By command and object: `{"renew example.test": 1}`; whether the client learned of it or
+        not. `forget`: the next call counts from here.
+        """
+        return dict(self._order("changes", forget=forget))
+
     def post(self, text: str) -> int:
         """Put a message into the registrar's queue, for `<poll>`; return its number."""
         return int(self._order("post", text=text))

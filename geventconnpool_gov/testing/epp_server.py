@@ -42,6 +42,7 @@ class Server:
         self.credentials = ("registrar", secrets.token_urlsafe(12))
         self.faults = Faults()
         self.commands: Counter[str] = Counter()
+        self.changed: Counter[str] = Counter()
         self.connections: set[Connection] = set()
         self._context = context
         self._transactions = count(1)
@@ -56,6 +57,13 @@ class Server:
             "sessions": self._sessions(),
             "commands": dict(self.commands),
         }
+
+    def changes(self, *, forget: bool = False) -> dict[str, int]:
+        """Return how often each change was executed, as "renew example.test"; or begin anew."""
+        changes = dict(self.changed)
+        if forget:
+            self.changed.clear()
+        return changes
 
     def drop(self, number: int | None = None, *, reset: bool = False) -> int:
         """Close `number` logged-in connections, or every connection; return how many."""
@@ -101,6 +109,7 @@ class Server:
         self.drop()
         self.messages.clear()
         self.commands.clear()
+        self.changed.clear()
 
     def stop(self) -> None:
         """Close the listener and every connection."""
@@ -159,6 +168,8 @@ class Server:
             connection.write(self._greeting())
             return True
         code, reason = self._obey(connection, request)
+        if code is None:
+            self._count_change(request)
         queue = ""
         if code is None and request.command == "poll":
             code, queue = self._poll(request)
@@ -177,6 +188,10 @@ class Server:
             connection.logged_in = False
             return 1500, ""
         return None, ""
+
+    def _count_change(self, request: protocol.Request) -> None:
+        if request.command in protocol.CHANGES and request.operation != "query":
+            self.changed.update(f"{request.command} {name}" for name in request.names[:1])
 
     def _poll(self, request: protocol.Request) -> tuple[int, str]:
         """Show the first message, or take it away; return the code and the `<msgQ>` element."""
@@ -205,6 +220,8 @@ class Server:
     def _spoil(self, connection: Connection, request: protocol.Request, spoiled: Spoiled) -> bool:
         """Answer as was ordered; return whether the connection goes on."""
         message = self._reply(request, None)
+        if spoiled.kind != "result":
+            self._count_change(request)  # what is spoiled is the reply
         if spoiled.kind == "truncate":
             connection.socket.sendall(
                 struct.pack("!I", len(message) + 4) + message[: len(message) // 2]

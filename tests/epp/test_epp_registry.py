@@ -20,7 +20,7 @@ from geventconnpool_gov.epp import (
     TransportError,
 )
 from geventconnpool_gov.testing import epp_registry as module
-from geventconnpool_gov.testing.epp_queries import info_domain
+from geventconnpool_gov.testing.epp_queries import change_domain, info_domain
 from geventconnpool_gov.testing.epp_registry import EppRegistry
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +104,23 @@ def test_it_counts_sessions_and_commands(registry: EppRegistry, client: EppClien
     assert registry.figures()["sessions"] == 1
     registry.reset()
     assert registry.figures() == {"sessions": 0, "connections": 0, "commands": {}}
+
+
+def test_it_counts_each_change_that_was_executed_and_no_other(
+    registry: EppRegistry, client: EppClient
+) -> None:
+    renew = change_domain("renew", "mine.test")
+    assert client.send(renew).code == 1000
+    registry.fault("result", code=2400)
+    assert client.send(renew).code == 2400
+    client.send(info_domain("mine.test"))
+    transfer = change_domain("transfer", "mine.test").text
+    client.send(Command(transfer.replace("<transfer>", '<transfer op="query">')))
+    registry.fault("truncate")
+    with pytest.raises(TransportError):
+        client.send(renew)
+    assert registry.changes(forget=True) == {"renew mine.test": 2}
+    assert registry.changes() == {}
 
 
 def test_it_keeps_messages_until_they_are_acknowledged(
