@@ -16,7 +16,7 @@ from .entries import DISCARDED, INHERITED, WAITING, Entry
 from .errors import PoolClosed, PoolError, PoolTimeout, TooManyRequests
 from .hooks import brief, log, within
 from .options import UNSET, exception_classes, seconds
-from .waiting import new_waiter, park
+from .waiting import new_waiter, park, told
 
 if TYPE_CHECKING:
     from .core import Core
@@ -142,7 +142,7 @@ def _queue(
         raise
     if waiter.error is not None:
         tally.refused += 1
-        raise waiter.error
+        raise told(waiter)
     if waiter.entry is None:
         ledger.leave(waiter)
         tally.timed_out += 1

@@ -9,7 +9,7 @@ from . import clock
 from .borrowing import timed_out
 from .entries import HANDED, WAITING, Waiter
 from .options import seconds
-from .waiting import new_waiter, park, wake
+from .waiting import new_waiter, park, told, wake
 
 if TYPE_CHECKING:
     from .core import Core
@@ -43,7 +43,7 @@ class Readiness:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
             if waiter.error is not None:
-                raise waiter.error
+                raise told(waiter)
             if waiter.state is WAITING:
                 wanted = core.ledger.min_size
                 raise timed_out(core, f"fewer than {wanted} connections within {timeout:g} s")

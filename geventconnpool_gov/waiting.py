@@ -17,7 +17,7 @@ from . import clock
 from .entries import WAITING, Waiter
 from .errors import PoolError
 
-__all__ = ["new_waiter", "park", "wake"]
+__all__ = ["new_waiter", "park", "told", "wake"]
 
 
 def new_waiter() -> Waiter:
@@ -53,6 +53,17 @@ def park(waiter: Waiter, seconds: float | None) -> None:
         if timer is not None:
             timer.stop()
             timer.close()
+
+
+def told(waiter: Waiter) -> BaseException:
+    """Take the error out of a slot that has one.
+
+    Left there it would hold the frames that hold the slot: each refused caller would leave a cycle,
+    and in it whatever its frames have, the pool among them.
+    """
+    error, waiter.error = waiter.error, None
+    assert error is not None
+    return error
 
 
 def wake(waiters: Iterable[Waiter]) -> None:

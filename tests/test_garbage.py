@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
+from typing import Any
 
 import gevent
 import gevent.socket
+import pytest
 from peers import echo
-from pools import Pool, hold
+from pools import Connection, Pool, hold
 
-from geventconnpool_gov import ConnectionPool
+from geventconnpool_gov import ConnectionPool, PoolError
 
 
 class Probing(Pool):
@@ -107,3 +110,37 @@ def test_a_pool_collected_in_another_thread_closes_what_only_its_hooks_could_nam
         gevent.get_hub().threadpool.apply(held.clear)
         gevent.sleep(0.05)
         assert [each.fileno() for each in sockets] == [-1]
+
+
+class Refusing(Pool):
+    """Its connects are refused, after a second in which callers wait."""
+
+    def _new_connection(self) -> Any:
+        gevent.sleep(1)
+        raise PermissionError("no")
+
+
+@pytest.mark.parametrize("wait", [lambda pool: hold(pool, 0), Pool.wait_until_ready])
+@pytest.mark.parametrize("close", [False, True], ids=["refused", "closed"])
+def test_a_caller_who_waited_and_was_refused_leaves_nothing_to_the_collector(
+    virtual_clock, wait, close
+):
+    held = []
+
+    def call():
+        local = Connection(0)
+        held.append(weakref.ref(local))
+        with contextlib.suppress(PoolError):
+            wait(pool)
+
+    with Refusing(1, fatal_exc_classes=(PermissionError,)) as pool:
+        gc.disable()
+        try:
+            gevent.spawn(call)
+            gevent.sleep(0.5)
+            if close:
+                pool.close()
+            gevent.sleep(10)
+            assert [reference() for reference in held] == [None]
+        finally:
+            gc.enable()
