@@ -16,7 +16,7 @@ import gevent
 from . import clock
 from .entries import Entry
 from .errors import PoolConnectError, SharedConnectionError
-from .hooks import brief, log, overridden, within
+from .hooks import SwallowedTimeoutError, brief, log, overridden, within
 
 if TYPE_CHECKING:
     from .core import Core
@@ -85,9 +85,10 @@ class Attempts:
             self._adopt(connection)
             core.tally.connect.add(clock.monotonic() - began)
         except BaseException as error:
-            late = getattr(error, "result", None) if isinstance(error, TimeoutError) else None
-            if late is not None and core.ledger.find(late) is None:
-                core.closer.begin_unaccounted(Entry(late))
+            if isinstance(error, SwallowedTimeoutError):
+                late, error.result = error.result, None  # the error is kept for the figures
+                if late is not None and core.ledger.find(late) is None:
+                    core.closer.begin_unaccounted(Entry(late))
             self._failed(error)
             if not isinstance(error, (Exception, gevent.Timeout)):
                 raise  # a kill, SystemExit: the greenlet ends, the unit is free

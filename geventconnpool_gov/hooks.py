@@ -77,7 +77,9 @@ def overridden(pool: object, method: str) -> bool:
 class SwallowedTimeoutError(TimeoutError):
     """A hook went on after it was interrupted. What it returned late is `result`."""
 
-    result: Any = None
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 def within(limit: float | None, what: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -94,9 +96,7 @@ def within(limit: float | None, what: str, function: Callable[..., Any], *args: 
     try:
         result = function(*args)
         if not overdue.pending:
-            late = SwallowedTimeoutError(f"{what} took longer than {limit:g} s, and went on")
-            late.result = result
-            raise late
+            raise SwallowedTimeoutError(f"{what} took longer than {limit:g} s, and went on", result)
         return result
     except gevent.Timeout as error:
         if error is not overdue:
@@ -104,6 +104,7 @@ def within(limit: float | None, what: str, function: Callable[..., Any], *args: 
         raise TimeoutError(f"{what} took longer than {limit:g} s") from None
     finally:
         overdue.close()
+        del overdue  # where it was raised, it holds this frame
 
 
 def brief(error: BaseException) -> str:

@@ -96,12 +96,12 @@ class Prober:
         # For a hook that swallows its interruption and waits on, a second limit, without it.
         limit = gevent.get_hub().loop.timer(2 * core.options.check_timeout, ref=False)
         limit.start(self._give_up, current, update=True)
-        reason, error = "interrupted", None
+        reason = failure = "interrupted"
         try:
             within(core.options.check_timeout, what, hook, entry.connection)
             reason, entry.lent = "", True
         except (Exception, gevent.Timeout) as raised:
-            reason, error = "check_failed", raised
+            reason, failure = "check_failed", brief(raised)  # not itself: it holds this frame
         finally:
             limit.stop()
             limit.close()
@@ -109,8 +109,8 @@ class Prober:
             if reason and not given_up:
                 self._close(probe, reason)
             core.closer.tell_onlookers()
-        if error is not None:
-            log.warning("%s: %s of %r failed: %s", core.title, what, entry, brief(error))
+        if reason:
+            log.warning("%s: %s of %r failed: %s", core.title, what, entry, failure)
         return not reason
 
     def stop(self) -> None:

@@ -144,3 +144,50 @@ def test_a_caller_who_waited_and_was_refused_leaves_nothing_to_the_collector(
             assert [reference() for reference in held] == [None]
         finally:
             gc.enable()
+
+
+def fail():
+    raise OSError("down")
+
+
+def hang():
+    gevent.sleep(60)
+
+
+def hang_on():
+    with contextlib.suppress(gevent.Timeout):
+        gevent.sleep(60)
+
+
+class Failing(Probing):
+    """Its keepalives go as a test wants them to, and so do its connects after the first."""
+
+    def __init__(self, how):
+        self.how, self.held = how, []
+        super().__init__(1, keepalive=5, check_timeout=1, connect_timeout=2)
+
+    def _new_connection(self) -> Any:
+        return self._go_wrong() if self.made else super()._new_connection()
+
+    def _keepalive(self, c: Any) -> None:
+        self._go_wrong()
+
+    def _go_wrong(self):
+        local = Connection(0)
+        self.held.append(weakref.ref(local))
+        self.how()
+        return local
+
+
+@pytest.mark.parametrize("how", [fail, hang, hang_on])
+def test_a_hook_that_goes_wrong_leaves_nothing_to_the_collector(virtual_clock, how):
+    gc.disable()
+    try:
+        with Failing(how) as pool:
+            gevent.sleep(20)
+            held = pool.held
+        gevent.sleep(5)  # the connect under way has ended
+        assert len(held) > 2
+        assert [reference() for reference in held] == [None] * len(held)
+    finally:
+        gc.enable()

@@ -203,9 +203,11 @@ class _Operation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._timeout.close()
-        if error is self._timeout:
-            why = f"the limit of {self._timeout.seconds:g} s passed"
+        timeout = self._timeout
+        timeout.close()
+        del self._timeout  # where it is what ended this, its frames hold this
+        if error is timeout:
+            why = f"the limit of {timeout.seconds:g} s passed"
         elif isinstance(error, FrameError):
             why = str(error)
         elif isinstance(error, ssl.SSLEOFError):

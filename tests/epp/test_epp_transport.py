@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import ssl
 import tracemalloc
+import weakref
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
@@ -405,3 +407,24 @@ def test_a_key_without_its_certificate_is_refused(lacking: Any) -> None:
 def test_a_context_and_a_certificates_files_are_not_mixed(second: str) -> None:
     with pytest.raises(ValueError, match="not both"):
         EppTransport("localhost", ssl_context=ssl.create_default_context(), **{second: "x"})
+
+
+class Local:
+    """What a caller's frame holds."""
+
+
+def test_a_time_limit_that_passed_leaves_nothing_to_the_collector() -> None:
+    def ask(peer: peers.Place) -> weakref.ref[Local]:
+        local = Local()
+        with contextlib.suppress(TransportError):
+            transport_to(peer, connect_timeout=0.05).connect()
+        return weakref.ref(local)
+
+    gc.disable()
+    try:
+        with peers.black_hole() as peer:
+            held = ask(peer)
+            gevent.sleep(0)  # the timer's own callback has ended
+            assert held() is None
+    finally:
+        gc.enable()
