@@ -76,24 +76,30 @@ class Attempts:
     def attempt(self) -> bool:
         """Try once, on the unit that this greenlet holds; whether it brought a connection."""
         core = self.core
-        limit = core.options.connect_timeout
         began = clock.monotonic()
         try:
-            connection = within(limit, "connecting", core.pool._new_connection)
+            connection = self._connect()
             if connection is None or connection is False:
                 raise PoolConnectError("_new_connection returned no connection")
             self._adopt(connection)
             core.tally.connect.add(clock.monotonic() - began)
         except BaseException as error:
-            if isinstance(error, SwallowedTimeoutError):
-                late, error.result = error.result, None  # the error is kept for the figures
-                if late is not None and core.ledger.find(late) is None:
-                    core.closer.begin_unaccounted(Entry(late))
             self._failed(error)
             if not isinstance(error, (Exception, gevent.Timeout)):
                 raise  # a kill, SystemExit: the greenlet ends, the unit is free
             return False
         return True
+
+    def _connect(self) -> Any:
+        """Call the hook for a connection; what it brings after its time is up is closed."""
+        core = self.core
+        try:
+            return within(core.options.connect_timeout, "connecting", core.pool._new_connection)
+        except SwallowedTimeoutError as error:
+            late, error.result = error.result, None  # the error is kept for the figures
+            if late is not None and core.ledger.find(late) is None:
+                core.closer.begin_unaccounted(Entry(late))
+            raise
 
     def adopt_by_hand(self, connection: Any) -> Entry:
         """Take a connection that a subclass opened itself into the account.

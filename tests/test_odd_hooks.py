@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import weakref
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import gevent
 import gevent.socket
@@ -190,6 +190,23 @@ def test_a_socket_hook_that_hangs_is_bounded_like_the_connect(virtual_clock):
     with Slow(1, connect_timeout=3) as pool:
         assert hold(pool, 0).number == 2
         assert pool.made[0].closed
+
+
+def test_a_socket_hook_that_goes_on_after_its_time_has_its_connection_closed_once(virtual_clock):
+    class Slow(Pool):
+        def _socket(self, c):
+            if len(self.made) == 1:
+                with suppress(gevent.Timeout):
+                    gevent.sleep(60)
+
+        def _close_connection(self, c) -> None:
+            closed.append(c)
+
+    closed = []
+    with Slow(1, connect_timeout=2) as pool:
+        gevent.sleep(10)
+        assert closed == pool.made[:1]
+        assert_whole(pool)
 
 
 def test_one_object_for_all_is_found_even_where_the_socket_hook_switches(virtual_clock):
