@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Iterator
+from inspect import CO_OPTIMIZED
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,19 @@ def holders(connection: object) -> Iterator[tuple[Any, FrameType]]:
         if isinstance(each, greenlet) and each.gr_frame is not None:
             frame: FrameType | None = each.gr_frame
             while frame is not None:
-                if any(value is connection for value in frame.f_locals.values()):
+                if _has(frame, connection):
                     yield each, each.gr_frame
                     break
                 frame = frame.f_back
+
+
+def _has(frame: FrameType, connection: object) -> bool:
+    """Whether a variable of this frame is that object."""
+    values = frame.f_locals
+    try:
+        return any(value is connection for value in values.values())
+    finally:
+        # Of a function, before Python 3.13, this is a copy that the frame keeps: what its variables
+        # hold now would live as long as the frame. Elsewhere it is the variables themselves.
+        if type(values) is dict and frame.f_code.co_flags & CO_OPTIMIZED:
+            values.clear()

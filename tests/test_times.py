@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import weakref
 
 import gevent
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pools import Pool, hold
+from pools import Connection, Pool, hold
 
 from geventconnpool_gov import ConnectionPool, PoolError, PoolTimeout, retry
 from geventconnpool_gov.statistics import listen
@@ -181,6 +182,27 @@ def test_a_connection_lent_the_moment_it_is_open_is_watched_too(virtual_clock, c
     with Hasty(1):
         gevent.sleep(60)
     assert len(leaks(caplog)) == 1
+
+
+def test_looking_for_the_holder_keeps_nothing_alive_that_others_had_in_a_variable(
+    virtual_clock, caplog
+):
+    def bystander():
+        local = Connection(0)
+        held.append(weakref.ref(local))
+        gevent.sleep(35)
+        del local
+        gevent.sleep(10)
+
+    held = []
+    with Leaky() as pool:
+        greenlets = [gevent.spawn(bystander), gevent.spawn(hold, pool, 100)]
+        gevent.sleep(31)
+        assert len(leaks(caplog)) == 1
+        assert held[0]() is not None
+        gevent.sleep(5)
+        assert held[0]() is None
+        gevent.joinall(greenlets)
 
 
 def test_each_lease_that_is_too_long_is_warned_about(virtual_clock, caplog):
