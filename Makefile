@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 EPPLIB ?= git+https://github.com/cisagov/epplib@bd1d503f18a6f98b82ae5785c8d0f48a23a98987
 
 FUZZ_SECONDS ?= 60
+MINUTES ?= 10
 
 # What an install is made of: when one of these changes, the next task installs again.
 BUILT_FROM := setup.cfg pyproject.toml MANIFEST.in geventconnpool.py \
 	$(wildcard patches/*) $(wildcard upstream/*.py) upstream/pin.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove test-epp fuzz lint types check sbom \
+.PHONY: help demo test prove test-epp fuzz soak lint types check sbom \
 	matrix matrix-corners watch release rehearsal bench clean
 .DELETE_ON_ERROR:
 
@@ -40,6 +41,9 @@ test-epp: $(VENV)/installed-dev ## the tests with the real epplib; EPPLIB=<path 
 
 fuzz: $(VENV)/installed-dev ## feed the EPP transport and client nonsense for FUZZ_SECONDS
 	PYTHONPATH=tests $(BIN)/python -m epp.fuzz $(FUZZ_SECONDS)
+
+soak: $(VENV)/installed-dev ## two pools, load and all sorts of trouble for MINUTES
+	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
 
 lint: $(VENV)/installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .
