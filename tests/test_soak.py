@@ -16,6 +16,7 @@ import gevent
 import gevent.socket
 import pytest
 from pools import Pool, hold
+
 from soak import stage, watches
 from soak.book import Book, Watched
 from soak.echo import EchoClient, EchoServer
