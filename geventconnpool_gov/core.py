@@ -268,6 +268,8 @@ class Core:
         self.must_be_home()
         entry = self.ledger.find(connection)
         if entry is None:
+            if self.ledger.shut:
+                return  # close() may have taken it from its caller, who cannot know
             raise ValueError(f"not a connection of {self.title}: a {type(connection).__name__}")
         if entry in self.ledger.idle:
             self.retire(entry, "discarded")

@@ -341,3 +341,12 @@ def test_a_keyboard_interrupt_during_a_close_reaches_the_program(virtual_clock, 
             gevent.sleep(10)
         assert hold(pool, 0).number == 2
         assert_whole(pool)
+
+
+def test_a_lease_that_close_has_ended_may_still_discard(virtual_clock):
+    pool = Pool(1)
+    with pool.get() as connection:
+        pool.close(timeout=1)
+        assert connection.closed
+        pool.discard(connection)
+    assert connection.closed == 1

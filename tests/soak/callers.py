@@ -114,8 +114,7 @@ def borrow_by_hand(stage: Stage) -> None:
     try:
         exchange(stage, client)
     except BaseException:
-        if not pool._core.ledger.shut:
-            pool.discard(client)
+        pool.discard(client)
         raise
     finally:
         pool.book.end(client)
