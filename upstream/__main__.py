@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
 from upstream.archive import fetch, read_archive
 from upstream.borrowed import borrowed
+from upstream.changes import changes
 from upstream.check import check
 from upstream.checkout import checkout
 from upstream.dep3 import write_dep3
@@ -109,7 +111,7 @@ def run_rebase(tree: Tree, options: argparse.Namespace) -> None:
 def run_watch(tree: Tree, options: argparse.Namespace) -> None:
     """Try each gevent that COMPATIBILITY.md does not name, and look for a newer upstream."""
     urgent = 0
-    for news in watch(tree, lambda tree, version: run_suite(tree, version, options.tests)):
+    for news in watch(tree, partial(run_suite, arguments=options.tests), changes):
         print(*news.lines, sep="\n", flush=True)
         urgent += news.urgent
     if urgent:

@@ -64,6 +64,11 @@ def unseen(versions: list[str], oldest: str, page: Path) -> list[str]:
     ]
 
 
+def before_it(versions: list[str], version: str) -> str:
+    """Return the release that was before this one; pre-releases are none."""
+    return next(v for v in versions[versions.index(version) + 1 :] if not is_preview(v))
+
+
 def newer(versions: list[str], known: str) -> list[str]:
     """Return those of `versions` that came after the one that is known, the newest first."""
     return versions[: versions.index(known)] if known in versions else versions

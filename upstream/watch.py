@@ -1,7 +1,8 @@
 """Is there a gevent that nobody has tried, or an upstream that nobody has read?
 
 A gevent is new when COMPATIBILITY.md does not name it; the suite is run on each, in an environment
-of its own. Upstream is new when its release is not the pinned one; its code is run by nobody here.
+of its own, and its modules are compared with those of the release before. Upstream is new when its
+release is not the pinned one; its code is run by nobody here.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from upstream.errors import UpstreamError
 from upstream.pin import read_pin
-from upstream.releases import is_preview, newer, released, unseen
+from upstream.releases import before_it, is_preview, newer, released, unseen
 from upstream.tree import Tree
 
 
@@ -36,9 +38,10 @@ class News:
 
 
 Try = Callable[[Tree, str], Trial]
+Compare = Callable[[str, str, str], Sequence[str]]
 
 
-def watch(tree: Tree, try_gevent: Try) -> Iterator[News]:
+def watch(tree: Tree, try_gevent: Try, compare: Compare) -> Iterator[News]:
     """Yield the news, one release at a time, as each is known.
 
     Raises:
@@ -53,8 +56,14 @@ def watch(tree: Tree, try_gevent: Try) -> Iterator[News]:
             )
         )
     page = tree.root / "COMPATIBILITY.md"
-    for version in unseen(released("gevent"), oldest_gevent(tree), page):
-        yield _told(version, try_gevent(tree, version))
+    there = released("gevent")
+    for version in unseen(there, oldest_gevent(tree), page):
+        trial, before = try_gevent(tree, version), before_it(there, version)
+        try:
+            changed = ", ".join(compare("gevent", before, version)) or "no module"
+        except UpstreamError as error:
+            changed = str(error)
+        yield _told(version, trial, f"changed since {before}: {changed}")
 
 
 def oldest_gevent(tree: Tree) -> str:
@@ -83,10 +92,11 @@ def run_suite(tree: Tree, version: str, arguments: Sequence[str] = ()) -> Trial:
     return Trial(run.returncode == 0, (*failed, *lines[-1:]))
 
 
-def _told(version: str, trial: Trial) -> News:
-    lines = [f"gevent {version} is not in COMPATIBILITY.md", *(f"  {line}" for line in trial.said)]
+def _told(version: str, trial: Trial, changed: str) -> News:
+    lines = [f"gevent {version} is not in COMPATIBILITY.md"]
+    lines += [f"  {line}" for line in (*trial.said, changed)]
     if not trial.passed:
-        lines.append("  do: read what changed, https://www.gevent.org/changelog.html, then")
+        lines.append("  do: read why, https://www.gevent.org/changelog.html, then")
         lines.append("      section 4 of MAINTAINING.md")
     elif is_preview(version):
         lines.append("  do: nothing yet, it is a pre-release and passes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -11,8 +12,9 @@ from tests.patches.conftest import Run
 from tests.patches.manual import copy_of
 from tests.patches.project import Project
 from tests.patches.test_going_elsewhere import TREE
+from upstream.changes import changes
 from upstream.errors import UpstreamError
-from upstream.releases import is_preview, newer, released, unseen
+from upstream.releases import before_it, is_preview, newer, released, unseen
 from upstream.tree import Tree
 from upstream.watch import Trial, run_suite, watch
 
@@ -46,8 +48,29 @@ def watched(project: Project, index: Index, monkeypatch: pytest.MonkeyPatch) -> 
     (project.root / "COMPATIBILITY.md").write_text("| 22.10.2 | 25.9.1 | 26.9.0 |\n")
 
     passing = Trial(True, ("passed",))
-    monkeypatch.setattr("upstream.__main__.run_suite", lambda tree, version, tests: passing)
+    monkeypatch.setattr("upstream.__main__.run_suite", lambda *_, arguments: passing)
+    monkeypatch.setattr("upstream.__main__.changes", unchanged)
     return project
+
+
+def unchanged(name: str, before: str, after: str) -> list[str]:
+    return []
+
+
+def put_wheel(index: Index, version: str, **modules: str) -> None:
+    """Have the index offer a wheel of gevent with these modules, by their names."""
+    wheel = index / "gevent" / f"gevent-{version}-py3-none-any.whl"
+    wheel.parent.mkdir(exist_ok=True)
+    with ZipFile(wheel, "w") as archive:
+        for name, text in modules.items():
+            archive.writestr(f"gevent/{name.replace('_in_', '/')}.py", text)
+        about, kind = f"gevent-{version}.dist-info", "Root-Is-Purelib: true\nTag: py3-none-any\n"
+        named = f"Metadata-Version: 2.1\nName: gevent\nVersion: {version}\n"
+        archive.writestr(f"{about}/METADATA", named)
+        archive.writestr(f"{about}/WHEEL", f"Wheel-Version: 1.0\n{kind}")
+        archive.writestr(f"{about}/RECORD", "")
+    with (index / "gevent" / "index.html").open("a") as page:
+        page.write(f'<a href="{wheel.name}">{wheel.name}</a>\n')
 
 
 def test_the_index_is_asked_for_all_releases_newest_first(index: Index) -> None:
@@ -72,6 +95,28 @@ def test_a_pre_release_of_something_that_was_tried_is_old(tmp_path: Path) -> Non
     page.write_text("| 26.9.0 |\n")
     versions = ["27.1.0rc1", "26.9.0", "26.9.0rc2", "25.9.1", "22.10.2"]
     assert unseen(versions, "22.10.2", page) == ["27.1.0rc1", "25.9.1"]
+
+
+def test_a_release_is_compared_with_the_release_before_it() -> None:
+    versions = ["27.1.0", "27.1.0rc2", "27.1.0rc1", "26.9.0", "22.10.2"]
+    for version in versions[:3]:
+        assert before_it(versions, version) == "26.9.0"
+
+
+def test_what_changed_is_told_by_module(index: Index) -> None:
+    put_wheel(index, "26.8.0", hub="a\nb\nc\n", lock="a\n", old="", tests_in_hub="a\n")
+    put_wheel(index, "26.9.0", hub="a\nx\ny\nc\nd\n", lock="a\n", _ffi_in_loop="", tests_in_hub="")
+    assert changes("gevent", "26.8.0", "26.9.0") == [
+        "_ffi/loop.py is new",
+        "hub.py +3 -1",
+        "old.py is gone",
+    ]
+
+
+def test_a_release_without_a_wheel_is_told_of_all_the_same(watched: Project, index: Index) -> None:
+    put(index, "gevent", "22.10.2", "26.9.0", "26.9.1")
+    (news,) = watch(watched.tree, lambda *_: Trial(False, ("1 failed",)), changes)
+    assert news.lines[2].startswith("  changed since 26.9.0: no wheel of gevent 26.9.0: ERROR: ")
 
 
 def test_what_came_after_the_pin_is_newer() -> None:
@@ -101,10 +146,12 @@ def test_a_scheduled_job_fails_where_something_is_to_be_done(
 
 def test_a_gevent_that_passes_is_to_be_entered(watched: Project, index: Index) -> None:
     put(index, "gevent", "22.10.2", "26.9.0", "26.9.1")
-    (news,) = watch(watched.tree, lambda tree, version: Trial(True, (f"{version} passed",)))
+    passing = Trial(True, ("1,000 passed",))
+    (news,) = watch(watched.tree, lambda *_: passing, lambda *which: [f"hub of {which}"])
     assert news.lines == (
         "gevent 26.9.1 is not in COMPATIBILITY.md",
-        "  26.9.1 passed",
+        "  1,000 passed",
+        "  changed since 26.9.0: hub of ('gevent', '26.9.0', '26.9.1')",
         "  do: make matrix, and commit COMPATIBILITY.md",
     )
 
@@ -114,7 +161,7 @@ def test_a_gevent_that_fails_says_which_tests_and_what_to_do(
 ) -> None:
     put(index, "gevent", "22.10.2", "26.9.0", "27.1.0rc1")
     failing = Trial(False, ("FAILED a::b", "1 failed"))
-    (news,) = watch(watched.tree, lambda tree, version: failing)
+    (news,) = watch(watched.tree, lambda *_: failing, unchanged)
     assert news.urgent
     assert news.lines[1:3] == ("  FAILED a::b", "  1 failed")
     assert "section 4 of MAINTAINING.md" in news.lines[-1]
@@ -125,12 +172,14 @@ def test_a_pre_release_that_passes_calls_for_nothing(
 ) -> None:
     put(index, "gevent", "22.10.2", "26.9.0", "27.1.0rc1")
     printed = run("watch")
-    assert "gevent 27.1.0rc1 is not in COMPATIBILITY.md\n  passed\n  do: nothing yet" in printed
+    assert (
+        "gevent 27.1.0rc1 is not in COMPATIBILITY.md\n  passed\n  changed since 26.9.0: " in printed
+    )
 
 
 def test_a_newer_upstream_is_named_and_not_run(watched: Project, index: Index) -> None:
     put(index, "madeup", "0.9", "1.0", "1.1")
-    (news,) = watch(watched.tree, lambda tree, version: pytest.fail("run"))
+    (news,) = watch(watched.tree, lambda *_: pytest.fail("run"), unchanged)
     assert news.lines[0] == "madeup 1.1 is there, and 1.0 is pinned"
     assert "section 5 of MAINTAINING.md" in news.lines[1]
 
