@@ -12,7 +12,7 @@ from matrix.combinations import corners, everything
 from matrix.environment import ROOT
 from matrix.page import page_of, write
 from matrix.pythons import standing_here
-from matrix.run import run_all
+from matrix.run import UnderWayError, run_all
 from upstream.errors import UpstreamError
 from upstream.releases import is_preview, released
 from upstream.tree import this_tree
@@ -46,16 +46,19 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--python: no CPython {options.python} stands here")
     tell(f"CPython {', '.join(python.full for python in pythons)} stand here")
     chosen = (corners if options.corners else everything)(releases, pythons)
-    outcomes = run_all(chosen, tell, jobs=options.jobs, tests=options.tests)
+    try:
+        outcomes = run_all(chosen, tell, jobs=options.jobs, tests=options.tests)
+    except UnderWayError as error:
+        tell(str(error))
+        return 1
     failed = [outcome for outcome in outcomes if outcome.failed]
     missing = [outcome for outcome in outcomes if outcome.left_out]
     tell(f"{len(outcomes)} combinations: {len(failed)} failed, {len(missing)} left out")
-    if options.corners or options.gevent or options.python or options.tests:
-        return bool(failed)
-    machine = f"{platform.system()} {platform.machine()}"
-    PAGE.write_text(write(page_of(outcomes, machine)), "utf-8")
-    tell(f"{PAGE.name}: written")
-    return bool(failed or missing)
+    if not (options.corners or options.gevent or options.python or options.tests):
+        machine = f"{platform.system()} {platform.machine()}"
+        PAGE.write_text(write(page_of(outcomes, machine)), "utf-8")
+        tell(f"{PAGE.name}: written")
+    return bool(failed or (missing and not options.corners))
 
 
 def supported_releases() -> list[str]:

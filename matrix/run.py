@@ -8,6 +8,7 @@ where it was.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -24,6 +25,10 @@ from matrix.suite import LEFT_OUT, Result, run_suite
 
 _BUILT = ("geventconnpool_gov/pool.py",)
 _TESTED = ("geventconnpool_gov", "geventconnpool.py", "patches", "tests", "setup.cfg")
+
+
+class UnderWayError(Exception):
+    """Another run works on the copy of the tree."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,27 @@ def run_all(
     jobs: int | None = None,
     tests: Sequence[str] = (),
 ) -> list[Outcome]:
-    """Run all, `jobs` at a time, and `tell` of each as it ends; return them in their order."""
-    copy_of_the_tree()
+    """Run all, `jobs` at a time, and `tell` of each as it ends; return them in their order.
+
+    Raises:
+        UnderWayError: another run has the copy of the tree.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnderWayError(f"{lock.name}: another run is under way") from None
+        copy_of_the_tree()
+        return _run_all(combinations, tell, jobs, tests)
+
+
+def _run_all(
+    combinations: Sequence[Combination],
+    tell: Callable[[str], object],
+    jobs: int | None,
+    tests: Sequence[str],
+) -> list[Outcome]:
     digest = digest_of_the_tree(tests)
 
     def run(combination: Combination) -> Outcome:

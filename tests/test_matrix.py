@@ -191,6 +191,15 @@ def test_a_tree_that_changes_during_the_run_is_tested_as_it_was(tmp_path: Path) 
     assert not (tmp_path / "tree" / ".git").exists()
 
 
+def test_a_second_run_leaves_the_copy_of_the_first_one_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner: list[int] = []
+    run_all([Combination("0.0.1", HERE)], lambda _: inner.append(main(["--corners"])))
+    assert inner == [1]
+    assert "another run is under way" in capsys.readouterr().out
+
+
 def test_a_result_holds_until_the_package_or_a_test_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
