@@ -52,7 +52,7 @@ def page_of(outcomes: Sequence[Outcome], machine: str) -> Page:
     """Return the page that tells of `outcomes`."""
     pythons = dict.fromkeys(outcome.combination.python.full for outcome in outcomes)
     failures = [
-        f"{outcome.combination}: `{name}`"
+        f"{outcome.combination}: `{name}`{_because(outcome.combination)}"
         for outcome in outcomes
         if outcome.result is not None
         for name in outcome.result.failures
@@ -108,6 +108,10 @@ def read(text: str) -> Page:
         tuple(line[2:] for line in part.splitlines() if line.startswith("- ")) for part in parts[2:]
     )
     return Page(ran[1], pythons, tuple(cells), failures, left_out)
+
+
+def _because(combination: Combination) -> str:
+    return f", since {combination.fault}" if combination.fault else ""
 
 
 def _cell(outcome: Outcome) -> Cell:

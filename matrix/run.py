@@ -42,8 +42,8 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether a test failed."""
-        return self.result is not None and bool(self.result.failures)
+        """Whether a test failed, and not by a known fault of gevent's."""
+        return self.result is not None and bool(self.result.failures) and not self.combination.fault
 
     def __str__(self) -> str:
         if self.no_wheel:

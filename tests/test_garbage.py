@@ -185,8 +185,9 @@ def test_a_hook_that_goes_wrong_leaves_nothing_to_the_collector(virtual_clock, h
     try:
         with Failing(how) as pool:
             gevent.sleep(20)
-            held = pool.held
-        gevent.sleep(5)  # the connect under way has ended
+            # Not the last: close() may kill it, and gevent in pure Python leaves a cycle then.
+            held = pool.held[:-1]
+        gevent.sleep(5)
         assert len(held) > 2
         assert [reference() for reference in held] == [None] * len(held)
     finally:

@@ -274,6 +274,16 @@ def test_the_page_says_what_was_found(data: st.DataObject) -> None:
         assert text == str(outcome.result or ("left out" if outcome.left_out else "no wheel"))
 
 
+def test_a_known_fault_of_gevents_is_told_beside_what_it_breaks() -> None:
+    python = Python((3, 12, 1), "/some")
+    result = Result(1, 0, ("tests.test_a::test_b",), "2026-11-21")
+    outcome = Outcome(Combination("23.7.0", python), result)
+    (failure,) = page_of([outcome], "Linux").failures
+    assert failure.startswith("gevent 23.7.0 on CPython 3.12: `tests.test_a::test_b`, since ")
+    assert not outcome.failed
+    assert Outcome(Combination("23.7.0", NEW), result).failed
+
+
 def test_a_page_that_nobody_wrote_is_refused() -> None:
     with pytest.raises(ValueError, match="no page of compatibility"):
         read("# Compatibility\n\nWith everything.\n")
