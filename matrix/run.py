@@ -104,7 +104,7 @@ def copy_of_the_tree() -> None:
 
 def digest_of_the_tree(tests: Sequence[str] = ()) -> str:
     """Return a digest of what decides the result: the package, and the tests that are run."""
-    digest = hashlib.sha256(repr(tests).encode())
+    digest = hashlib.sha256(repr(list(tests)).encode())
     for name in _files(*_TESTED):
         if not name.startswith(tuple(LEFT_OUT)):
             digest.update(name.encode() + b"\0" + (ROOT / name).read_bytes())

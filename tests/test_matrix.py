@@ -211,6 +211,7 @@ def test_a_result_holds_until_the_package_or_a_test_changes(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("changed")
         digests.append(digest_of_the_tree())
+    assert digest_of_the_tree([]) == digests[-1]
     assert len(set(digests)) == 2
     assert digests[1:] == digests[1:2] * 3
 
