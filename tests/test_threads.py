@@ -153,5 +153,7 @@ def test_a_pool_that_another_thread_lets_go_is_closed_by_its_own(monkeypatch):
     held = [Pool(2)]
     held[0].wait_until_ready(5)
     in_thread(held.clear)
-    gevent.sleep(0.05)
+    with gevent.Timeout(5, False):
+        while len(closed) < 2:
+            gevent.sleep(0.01)
     assert closed == {(1, True), (2, True)}
