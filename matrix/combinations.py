@@ -12,24 +12,18 @@ from matrix.pythons import Python
 class Kind:
     """How gevent runs: its name, the environment that says so.
 
-    Then the modules that its greenlets and its loop must come from, as proof that it does, and
-    tests that are run before all others.
+    Then the modules that its greenlets and its loop must come from, as proof that it does.
     """
 
     name: str
     variables: tuple[tuple[str, str], ...]
     proof: str
-    first: tuple[str, ...] = ()
 
 
 COMPILED = Kind("compiled", (), "gevent._gevent_cgreenlet gevent.libev.corecext")
 PURE = Kind("pure Python", (("PURE_PYTHON", "1"),), "gevent.greenlet gevent.libev.corecext")
 LIBUV = Kind(
-    "libuv",
-    (("GEVENT_LOOP", "libuv-cffi"),),
-    "gevent._gevent_cgreenlet gevent.libuv.loop",
-    # A process that has had many loops, as that of the tests, can hang after a fork with this one.
-    first=("tests/test_forking.py",),
+    "libuv", (("GEVENT_LOOP", "libuv-cffi"),), "gevent._gevent_cgreenlet gevent.libuv.loop"
 )
 KINDS = (COMPILED, PURE, LIBUV)
 

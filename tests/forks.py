@@ -70,7 +70,10 @@ def in_child(function, peer):
     while part := gevent.os.tp_read(reading, 65536):
         text += part
     os.close(reading)
-    gevent.os.waitpid(pid, 0)
+    # On libuv, gevent's waitpid that blocks waits for ever for a child whose end the loop has just
+    # taken note of.
+    while gevent.os.waitpid(pid, os.WNOHANG) == (0, 0):
+        gevent.sleep(0.001)
     answer = json.loads(text)
     assert "error" not in answer, answer.get("error")
     return answer["result"]
