@@ -248,6 +248,7 @@ class Core:
     def put_away(self, entry: Entry, reason: str) -> None:
         """Close a connection that the ledger has retired. Does not switch."""
         entry.fate, entry.plain, entry.simple = RETIRED, False, False
+        self.opener.gone(entry)
         self.tally.closed[reason] += 1
         if entry.guard is not None:
             entry.guard.close()
@@ -259,6 +260,7 @@ class Core:
         if self.ledger.renounce(entry):
             self.meter.ends(entry)
         entry.fate, entry.plain, entry.simple = RENOUNCED, False, False
+        self.opener.gone(entry)
         self.tally.closed["discarded"] += 1
         if entry.guard is not None:
             entry.guard.close()

@@ -97,11 +97,12 @@ class Opener:
     def replace(self, entry: Entry) -> bool:
         """Order a connection that is to take this one's place; False: there is no room for both."""
         ledger = self.core.ledger
-        if ledger.room <= 0:
-            return False
+        if entry not in self._to_go:
+            if ledger.room <= 0:
+                return False
+            self._to_go.append(entry)
+            ledger.owed += 1
         entry.expires_at = inf  # until `replaced`
-        self._to_go.append(entry)
-        ledger.owed += 1
         self.pump()
         return True
 
@@ -110,6 +111,12 @@ class Opener:
         if self._to_go:
             self.core.ledger.owed -= 1
             self._see_off(self._to_go.pop(0))
+
+    def gone(self, entry: Entry) -> None:
+        """A connection is out of service: if another was to take its place, none is any more."""
+        if entry in self._to_go:
+            self._to_go.remove(entry)
+            self.core.ledger.owed -= 1
 
     def _see_off(self, entry: Entry) -> None:
         entry.expires_at, entry.simple = -inf, False  # where it is lent: when it comes back

@@ -39,6 +39,7 @@ class Outcome:
     result: Result | None = None
     no_wheel: bool = False
     left_out: str = ""
+    output: str = ""  # the file that says how tests failed
 
     @property
     def failed(self) -> bool:
@@ -51,7 +52,8 @@ class Outcome:
         if self.result is None:
             return f"{self.combination}: LEFT OUT: {self.left_out}"
         failures = "".join(f"\n    failed: {name}" for name in self.result.failures)
-        return f"{self.combination}: {self.result}{failures}"
+        how = f"\n    how: {self.output}" if self.output else ""
+        return f"{self.combination}: {self.result}{failures}{how}"
 
 
 def run_all(
@@ -120,12 +122,14 @@ def _files(*below: str) -> list[str]:
 
 def _run_one(combination: Combination, digest: str, tests: Sequence[str]) -> Outcome:
     python, kind = combination.python.full, combination.kind.name.replace(" ", "-")
-    kept = CACHE / "passed" / digest / f"{python}-{combination.gevent}-{kind}.json"
+    name = f"{python}-{combination.gevent}-{kind}"
+    kept, output = CACHE / "passed" / digest / f"{name}.json", CACHE / "failed" / f"{name}.txt"
+    output.unlink(missing_ok=True)
     if kept.exists():
         values = json.loads(kept.read_text())
         return Outcome(combination, Result(**{**values, "failures": ()}))
     try:
-        result = run_suite(environment(combination), combination, tests)
+        result = run_suite(environment(combination), combination, tests, output)
     except NoWheelError:
         return Outcome(combination, no_wheel=True)
     except LeftOutError as reason:
@@ -133,4 +137,5 @@ def _run_one(combination: Combination, digest: str, tests: Sequence[str]) -> Out
     if not result.failures:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(asdict(result)))
-    return Outcome(combination, result)
+    how = str(output) if output.exists() else ""
+    return Outcome(combination, result, output=how)

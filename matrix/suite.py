@@ -48,8 +48,13 @@ class Result:
         return f"{self.passed} passed{skipped}{failed}"
 
 
-def run_suite(python: Path, combination: Combination, tests: Sequence[str] = ()) -> Result:
-    """Run the suite, or `tests` alone, with the interpreter `python` of an environment."""
+def run_suite(
+    python: Path, combination: Combination, tests: Sequence[str] = (), output: Path | None = None
+) -> Result:
+    """Run the suite, or `tests` alone, with the interpreter `python` of an environment.
+
+    Where tests failed, what pytest printed is written to the file `output`.
+    """
     variables = {
         **clean_variables(),
         **dict(combination.kind.variables),
@@ -70,7 +75,11 @@ def run_suite(python: Path, combination: Combination, tests: Sequence[str] = ())
             return _nothing(f"not over after {LONGEST:g} s")
         if not report.exists():
             return _nothing(f"pytest ended with status {done.returncode}: {done.stderr[-200:]}")
-        return read_report(report)
+        result = read_report(report)
+    if result.failures and output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(done.stdout)
+    return result
 
 
 def read_report(report: Path) -> Result:

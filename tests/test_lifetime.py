@@ -117,3 +117,33 @@ def test_never_above_the_limit_while_everything_expires(virtual_clock):
         gevent.joinall([gevent.spawn(client) for _ in range(8)], raise_error=True)
         assert most == 5
         assert_adds_up(pool)
+
+
+def test_a_second_drain_orders_no_second_replacement(virtual_clock):
+    with Pool(1, burst_limit=3, connects=[0] + [1.0] * 99) as pool:
+        pool.wait_until_ready()
+        pool.drain()
+        gevent.sleep(0.5)
+        pool.drain()
+        gevent.sleep(10)
+        assert pool.stats().open == 1
+        assert len(pool.made) == 2
+
+
+def test_who_goes_otherwise_before_its_replacement_comes_leaves_none_too_many(virtual_clock):
+    with Pool(2, burst_limit=4, connects=[0, 0] + [1.0] * 99) as pool:
+        pool.wait_until_ready()
+        pool.drain()
+        gevent.sleep(0.5)
+        pool.resize(1)  # closes the one that is not used for the longest time
+        gevent.sleep(10)
+        assert pool.stats().open == 1
+        assert_adds_up(pool)
+    with Pool(2, burst_limit=4, min_size=0, connects=[0] + [1.0] * 99) as pool:
+        old = hold(pool, 0)
+        pool.drain()
+        gevent.sleep(0.5)
+        pool.discard(old)
+        gevent.sleep(10)
+        assert pool.stats().open <= 1
+        assert pool._core.ledger.owed == 0

@@ -149,7 +149,9 @@ def test_failures_and_errors_are_named_and_skips_counted(tmp_path: Path) -> None
         "def test_error(broken): pass\n"
         "def test_left(): pytest.skip('why')\n",
     )
-    result = run_suite(Path(sys.executable), Combination(GEVENT, HERE), [tests])
+    how = tmp_path / "failed" / "how.txt"
+    result = run_suite(Path(sys.executable), Combination(GEVENT, HERE), [tests], how)
+    assert "test_bad(): assert False" in how.read_text()
     assert (result.passed, result.skipped) == (1, 1)
     assert [name.rpartition("::")[2] for name in result.failures] == ["test_bad", "test_error"]
     assert str(result) == "1 passed, 1 skipped, 2 failed"
@@ -181,6 +183,7 @@ def test_what_passed_is_not_run_again_and_what_failed_is(
     )
     assert [failed.failed, passed.failed, kept.failed] == [True, False, False]
     assert kept == passed
+    assert [bool(outcome.output) for outcome in (failed, passed)] == [True, False]
     assert count.read_text() == "xx"
 
 

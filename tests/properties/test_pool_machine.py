@@ -168,6 +168,10 @@ REGRESSIONS: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]]]] = {
         {},
         [("go_wrong", "fail_a_connect")] * 11,
     ),
+    "a second drain ordered a second replacement": (
+        {"burst_limit": 3},
+        [("wait", 2.0), ("change", "drain"), ("change", "drain")],
+    ),
 }
 
 
