@@ -147,7 +147,7 @@ class TestPool(Mishaps.TestCase):
 
 @pytest.mark.prove
 class TestPoolAtLength(Mishaps.TestCase):
-    settings = settings(max_examples=1000, stateful_step_count=50, deadline=None)
+    settings = settings(max_examples=20_000, stateful_step_count=50, deadline=None)
 
 
 # Programs that failed once, as they were found, shortened.
