@@ -19,7 +19,8 @@ from a wheel of the package index. Not run here, since it tells nothing about a 
 
 {left_out}
 
-`make test` runs those, too. Skipped are tests that need epplib, which is on no package index.
+`make test` runs those, too. Skipped are tests that need epplib, which is on no package index, and
+on libuv one about `gevent.wait()`, which idle sockets hold up there, whoever watches them.
 
 Run on {machine}, with {pythons}.
 """
