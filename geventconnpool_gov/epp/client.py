@@ -160,12 +160,15 @@ class EppClient:
         if type(reply) is wanted:
             return reply
         try:
-            return wanted.parse(document, self.schema)
+            response = wanted.parse(document, self.schema)
         except Exception as error:
             code = f" with code {reply.code}" if isinstance(reply, Response) else ""
             # Not the error's text: epplib's quotes the document.
             _log.warning("%s cannot read a reply%s: %s", wanted, code, type(error).__name__)
             raise
+        if isinstance(reply, Greeting):
+            self._greeting = response  # the very object, as with epplib's client
+        return response
 
     def ask(self, request: Request, timeout: float | None = None) -> Response:
         """Send a command, and return its reply as this package reads it; else as `send`."""
